@@ -1,0 +1,54 @@
+"""How tests run: coroutine tests on uvloop in debug mode, and whatever a test leaves behind fails that test.
+
+A test that is `async def` gets a fresh event loop (asyncio's debug mode on). When it ends, no task of its own may still
+run and no child process may be left. Fixtures are synchronous; asynchronous resources are context managers in the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import uvloop
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    unhandled: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.slow_callback_duration = 5.0  # machines are noisy; this is not what debug mode is on for
+        loop.set_exception_handler(lambda _loop, context: unhandled.append(describe(context)))
+        await pyfuncitem.obj(**arguments)
+        for _ in range(3):  # let callbacks that are already due run
+            await asyncio.sleep(0)
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        assert not left, f"tasks left running: {left}"
+
+    with asyncio.Runner(debug=True, loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    assert not unhandled, f"errors nobody handled: {unhandled}"
+    return True
+
+
+def describe(context: dict[str, object]) -> str:
+    return f"{context.get('message')}: {context.get('exception')!r}"
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    before = {child.pid for child in psutil.Process(os.getpid()).children(recursive=True)}
+    yield
+    left = [child for child in psutil.Process(os.getpid()).children(recursive=True) if child.pid not in before]
+    gone, alive = psutil.wait_procs(left, timeout=2)
+    for child in alive:
+        child.kill()
+    assert not alive, f"processes left running: {alive} (ended meanwhile: {gone})"
