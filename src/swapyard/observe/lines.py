@@ -1,0 +1,85 @@
+"""The text of log lines. Pure functions.
+
+What comes from outside (paths, user agents, names) is escaped, so that nobody can write a line of their own into the log:
+no control character, no line separator and no lone surrogate survives.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Level(IntEnum):
+    DEBUG = 10
+    INFO = 20
+    WARN = 30
+    ERROR = 40
+
+    @classmethod
+    def named(cls, name: str) -> Level:
+        """The level of a config value (any case, trimmed); INFO for a name that is none."""
+        return cls.__members__.get(name.strip().upper(), cls.INFO)
+
+
+class Access(NamedTuple):
+    """One answered request. `at`: nanoseconds since the epoch. `size`: body bytes sent. `seconds`: how long it took."""
+
+    at: int
+    remote: str
+    method: str
+    path: str
+    proto: str
+    status: int
+    size: int
+    agent: str
+    seconds: float
+
+
+def access_text(entry: Access) -> str:
+    """`Request <ip> "<METHOD> <path> <proto>" <status> <bytes> "<user agent>" <duration>`, as llama-swap has it."""
+    _, remote, method, path, proto, status, size, agent, seconds = entry
+    # One test of all that came from outside: this runs for every request, and nearly all of them are plain.
+    if not _is_plain(f"{remote}{method}{path}{proto}{agent}"):
+        remote, method, path, proto, agent = map(quoted, (remote, method, path, proto, agent))
+    return f'Request {remote} "{method} {path} {proto}" {status} {size} "{agent}" {duration(seconds)}'
+
+
+def printable(text: str) -> str:
+    """`text` with whatever does not print written as an escape (`\\n`, `\\x1b`, `\\u2028`)."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def quoted(text: str) -> str:
+    """`printable`, fit to stand between double quotes."""
+    if _is_plain(text):
+        return text
+    return printable(text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def duration(seconds: float) -> str:
+    """Compact, as Go prints one: `312.333µs`, `2.1164ms`, `1.2054s`, `2m3.5s`, `1h0m2s`."""
+    nanoseconds = max(0, round(seconds * 1e9))
+    if nanoseconds < 1_000:
+        return f"{nanoseconds}ns" if nanoseconds else "0s"
+    # `g` cuts trailing zeros; the digits it is given are as many as a whole number of nanoseconds can need.
+    if nanoseconds < 1_000_000:
+        return f"{nanoseconds / 1e3:.6g}µs"
+    if nanoseconds < 1_000_000_000:
+        return f"{nanoseconds / 1e6:.9g}ms"
+    minutes, rest = divmod(nanoseconds, 60_000_000_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest / 1e9:.9f}".rstrip("0").rstrip(".") + "s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text

@@ -1,0 +1,216 @@
+"""The logs of one Swapyard process: who writes where.
+
+    proxy      our own lines and the access log   -> combined and stdout where logToStdout is proxy or both
+    upstream   what all models' servers print     -> combined and stdout where logToStdout is upstream or both
+    combined   what goes to stdout
+    per model  what that model's servers print, kept from run to run
+
+Our own lines read `[<timestamp> ][LEVEL] message`; `logLevel` filters them and never what a model's server prints, which
+passes byte for byte. The routing is fixed for the life of the process; level and time format may change (reload).
+
+Made once by `app`. Writers may be any thread; `access` and the streams belong to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+from swapyard.observe.lines import Access, Level, access_text, printable
+from swapyard.observe.monitor import LogMonitor
+from swapyard.observe.output import Output
+from swapyard.observe.stamps import TimeFormat
+
+Destination = Literal["proxy", "upstream", "both", "none"]
+
+_UNLOGGED = ("/wol-health", "/api/performance", "/metrics")  # pollers of these would drown the log
+_BATCH = 64  # access lines written at once: few enough that formatting them (2 us each) delays nobody
+_BATCH_SECONDS = 0.05  # how late an access line may be
+
+
+class Logger:
+    """Writes lines of its level and above. Arguments are put in with `%`, and only if the line is written."""
+
+    def __init__(self, log: Callable[[Level, str], None], enabled: Callable[[Level], bool]) -> None:
+        self._log = log
+        self._enabled = enabled
+
+    def debug(self, message: str, *args: object) -> None:
+        self.log(Level.DEBUG, message, *args)
+
+    def info(self, message: str, *args: object) -> None:
+        self.log(Level.INFO, message, *args)
+
+    def warning(self, message: str, *args: object) -> None:
+        self.log(Level.WARN, message, *args)
+
+    def error(self, message: str, *args: object) -> None:
+        self.log(Level.ERROR, message, *args)
+
+    def log(self, level: Level, message: str, *args: object) -> None:
+        if self._enabled(level):
+            self._log(level, message % args if args else message)
+
+
+class Logs:
+    """Every monitor of the process, and the one way to standard output."""
+
+    def __init__(
+        self,
+        *,
+        to_stdout: Destination = "proxy",
+        level: str = "info",
+        time_format: str = "",
+        output: Output | None = None,
+    ) -> None:
+        """`output`: where the combined log goes besides its history (`observe.output.standard_output()`); None: nowhere."""
+        self.proxy = LogMonitor()
+        self.upstream = LogMonitor()
+        self.combined = LogMonitor()
+        self._models: dict[str, LogMonitor] = {}
+        self._proxy_is_shown = to_stdout in ("proxy", "both")
+        self._upstream_is_shown = to_stdout in ("upstream", "both")
+        self._output = output
+        self._level = Level.named(level)
+        self._times = TimeFormat(time_format)
+        self._accesses: deque[Access] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._lock = threading.RLock()  # keeps stdout and the combined history in one order
+        self._streams_ended = False
+        self._logger = Logger(self._own_line, lambda level: level >= self._level)
+
+    def configure(self, *, level: str, time_format: str) -> None:
+        """Change what a reload may change."""
+        self.flush()
+        self._level = Level.named(level)
+        self._times = TimeFormat(time_format)
+
+    def proxy_logger(self) -> Logger:
+        return self._logger
+
+    def model_logger(self, model: str) -> Logger:
+        """For a few lines of ours in a model's own log (a stop that had to be forced), whatever `logLevel` is."""
+        write = self.upstream_writer(model)
+        return Logger(lambda level, text: write(self._line(level, text)), lambda level: level >= Level.INFO)
+
+    def upstream_writer(self, model: str) -> Callable[[bytes], None]:
+        """What takes the raw output of the model's servers, in pieces of any size."""
+        monitor = self.model(model)
+
+        def write(data: bytes) -> None:
+            monitor.write(data)
+            self.upstream.write(data)
+            if self._upstream_is_shown:
+                with self._lock:
+                    self.combined.write(data)
+                    if self._output is not None:
+                        self._output.write(data)
+
+        return write
+
+    def model(self, model: str) -> LogMonitor:
+        """The monitor of one model; made when first asked for, so ask with ids that exist."""
+        with self._lock:
+            monitor = self._models.get(model)
+            if monitor is None:
+                monitor = self._models[model] = LogMonitor()
+                if self._streams_ended:
+                    monitor.end_streams()
+            return monitor
+
+    # --- the access log ---------------------------------------------------------------------------------------------
+
+    def access(
+        self, remote: str, method: str, path: str, proto: str, status: int, size: int, agent: str, seconds: float
+    ) -> None:
+        """Note an answered request (INFO). `path` without query, `size` in body bytes. Cheap: the line is written later, at
+        most `_BATCH_SECONDS` from now, and always before a later line of ours."""
+        if self._level > Level.INFO:
+            return
+        self._accesses.append(Access(time.time_ns(), remote, method, path, proto, status, size, agent, seconds))
+        if len(self._accesses) >= _BATCH:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_BATCH_SECONDS, self._flush_on_time)
+
+    def _flush_on_time(self) -> None:
+        self._timer = None
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the access lines that are still waiting."""
+        with self._lock:
+            lines = []
+            while self._accesses:
+                entry = self._accesses.popleft()
+                if not entry.path.startswith(_UNLOGGED):
+                    lines.append(f"{self._times.stamp(entry.at)}[INFO] {access_text(entry)}\n")
+            if lines:
+                self._write_own("".join(lines).encode("utf-8", "backslashreplace"))
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def monitor(self, name: str | None) -> LogMonitor:
+        """None: combined; `proxy`; `upstream`. Up to date when it returns."""
+        self.flush()
+        match name:
+            case None:
+                return self.combined
+            case "proxy":
+                return self.proxy
+            case "upstream":
+                return self.upstream
+        raise KeyError(name)
+
+    def end_streams(self) -> None:
+        """End all live readers (they would hold up a shutdown). Writing goes on."""
+        self.flush()
+        with self._lock:
+            self._streams_ended = True
+            for monitor in (self.proxy, self.upstream, self.combined, *self._models.values()):
+                monitor.end_streams()
+
+    def close(self, timeout: float = 1.0) -> None:
+        """End the streams, write what waits, and give standard output up to `timeout` seconds to take it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.end_streams()
+        if self._output is not None:
+            self._output.close(timeout)
+
+    # --- our own lines ----------------------------------------------------------------------------------------------
+
+    def _own_line(self, level: Level, text: str) -> None:
+        with self._lock:
+            self.flush()
+            self._write_own(self._line(level, text))
+
+    def _line(self, level: Level, text: str) -> bytes:
+        line = f"{self._times.stamp(time.time_ns())}[{level.name}] {printable(text)}\n"
+        return line.encode("utf-8", "backslashreplace")
+
+    def _write_own(self, lines: bytes) -> None:
+        self.proxy.write(lines)
+        if self._proxy_is_shown:
+            shown = self.combined.write_lines(lines)
+            if self._output is not None:
+                self._output.write(shown)
+
+
+class StandardLogging(logging.Handler):
+    """Brings what libraries say through `logging` (asyncio, starlette) into the proxy log, one line for each of theirs."""
+
+    def __init__(self, logger: Logger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = Level(min(max(record.levelno // 10 * 10, Level.DEBUG), Level.ERROR))
+        for line in self.format(record).splitlines():
+            self._logger.log(level, "%s: %s", record.name, line)

@@ -1,0 +1,240 @@
+"""Who writes where: routing, levels, the access log, and a standard output that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+
+import pytest
+
+from swapyard.observe.logs import Destination, Logs, StandardLogging
+from swapyard.observe.output import Output
+
+
+def collected(limit: int = 1_000_000) -> tuple[Output, bytearray]:
+    written = bytearray()
+    return Output(written.extend, limit=limit), written
+
+
+@pytest.mark.parametrize(
+    ("to_stdout", "shown"),
+    [("proxy", b"[INFO] ours\n"), ("upstream", b"theirs\n"), ("both", b"[INFO] ours\ntheirs\n"), ("none", b"")],
+)
+def test_log_to_stdout_decides_what_is_combined_and_nothing_else(to_stdout: Destination, shown: bytes) -> None:
+    output, written = collected()
+    logs = Logs(to_stdout=to_stdout, output=output)
+    logs.proxy_logger().info("ours")
+    logs.upstream_writer("m")(b"theirs\n")
+    assert logs.combined.history() == shown
+    assert logs.proxy.history() == b"[INFO] ours\n"
+    assert logs.upstream.history() == b"theirs\n"
+    assert logs.model("m").history() == b"theirs\n"
+    logs.close()
+    assert bytes(written) == shown
+
+
+def test_the_level_filters_our_lines_only_and_can_change() -> None:
+    logs = Logs(level="warn")
+    logger = logs.proxy_logger()
+    logger.info("hidden")
+    logger.warning("seen")
+    logs.upstream_writer("m")(b"[DEBUG] the child's own words\n")
+    logs.configure(level="debug", time_format="")
+    logger.debug("now seen: %s", 1)
+    assert logs.proxy.history() == b"[WARN] seen\n[DEBUG] now seen: 1\n"
+    assert logs.upstream.history() == b"[DEBUG] the child's own words\n"
+
+
+def test_the_time_format_can_change() -> None:
+    logs = Logs()
+    logs.proxy_logger().info("bare")
+    logs.configure(level="info", time_format="rfc3339")
+    logs.proxy_logger().info("stamped")
+    bare, stamped = logs.proxy.history().decode().splitlines()
+    assert bare == "[INFO] bare"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d) \[INFO\] stamped", stamped)
+
+
+def test_a_message_is_one_line_whatever_it_contains() -> None:
+    logs = Logs()
+    logs.proxy_logger().error("load of %s failed", "m\n[INFO] all is well\udc80")
+    assert logs.proxy.history() == b"[ERROR] load of m\\n[INFO] all is well\\udc80 failed\n"
+
+
+def test_a_percent_sign_without_arguments_is_just_text() -> None:
+    logs = Logs()
+    logs.proxy_logger().info("100%s sure")
+    assert logs.proxy.history() == b"[INFO] 100%s sure\n"
+
+
+def test_what_a_child_prints_passes_as_bytes_even_where_it_is_not_utf8() -> None:
+    logs = Logs(to_stdout="both")
+    raw = b"\xff\xfe\x00half a character: \xe4\xb8"
+    logs.upstream_writer("m")(raw)
+    logs.upstream_writer("m")(b"\x96\r\x1b[0m")
+    for monitor in (logs.model("m"), logs.upstream, logs.combined):
+        assert monitor.history() == raw + b"\x96\r\x1b[0m"
+
+
+def test_our_line_begins_a_line_though_a_child_left_one_open() -> None:
+    output, written = collected()
+    logs = Logs(to_stdout="both", output=output)
+    logs.upstream_writer("m")(b"loading ...")
+    logs.proxy_logger().info("meanwhile")
+    logs.upstream_writer("m")(b" done\n")
+    logs.close()
+    assert logs.combined.history() == b"loading ...\n[INFO] meanwhile\n done\n" == bytes(written)
+    assert logs.model("m").history() == b"loading ... done\n"
+
+
+def test_models_have_their_own_history_and_share_the_upstream_log() -> None:
+    logs = Logs()
+    logs.upstream_writer("a")(b"1")
+    logs.upstream_writer("b")(b"2")
+    logs.upstream_writer("a")(b"3")  # another run of the same model
+    assert (logs.model("a").history(), logs.model("b").history()) == (b"13", b"2")
+    assert logs.upstream.history() == b"123"
+
+
+def test_a_line_of_ours_in_a_models_log_also_reaches_the_upstream_log() -> None:
+    logs = Logs(level="error")
+    logs.model_logger("m").warning("<m> did not stop; killed")
+    logs.model_logger("m").debug("not this")
+    assert logs.model("m").history() == b"[WARN] <m> did not stop; killed\n" == logs.upstream.history()
+    assert logs.proxy.history() == b""
+
+
+# --- access log --------------------------------------------------------------------------------------------------------
+
+
+def answered(logs: Logs, path: str = "/running", agent: str = "curl") -> None:
+    logs.access("10.0.0.9", "GET", path, "HTTP/1.1", 200, 5, agent, 0.001)
+
+
+async def test_access_lines_come_in_order_with_our_other_lines() -> None:
+    logs = Logs()
+    answered(logs, "/1")
+    logs.proxy_logger().info("2")
+    answered(logs, "/3")
+    text = logs.monitor("proxy").history().decode()
+    assert re.findall(r"GET /(\d)|\] (\d)", text) == [("1", ""), ("", "2"), ("3", "")]
+    logs.close()
+
+
+async def test_access_lines_are_written_soon_without_anyone_asking() -> None:
+    logs = Logs()
+    reader = logs.proxy.subscribe()
+    answered(logs)
+    line = await asyncio.wait_for(reader.next(), 5)
+    assert line == b'[INFO] Request 10.0.0.9 "GET /running HTTP/1.1" 200 5 "curl" 1ms\n'
+    reader.close()
+    logs.close()
+
+
+async def test_few_access_lines_wait_at_a_time_however_many_come() -> None:
+    logs = Logs()
+    for _ in range(1000):
+        answered(logs)
+    assert logs.proxy.history().count(b"\n") > 1000 - 64
+    logs.close()
+    assert logs.proxy.history().count(b"\n") == 1000
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/x", "/api/performance", "/wol-health"])
+async def test_pollers_paths_are_not_logged(path: str) -> None:
+    logs = Logs()
+    answered(logs, path)
+    assert logs.monitor(None).history() == b""
+    logs.close()
+
+
+async def test_the_access_log_is_info() -> None:
+    logs = Logs(level="warn")
+    answered(logs)
+    assert logs.monitor(None).history() == b""
+    logs.close()
+
+
+async def test_a_user_agent_with_a_newline_stays_in_its_line() -> None:
+    logs = Logs()
+    answered(logs, agent='x\n[INFO] forged "quotes"')
+    assert logs.monitor(None).history().count(b"\n") == 1
+    assert b'"x\\n[INFO] forged \\"quotes\\"" 1ms\n' in logs.combined.history()
+    logs.close()
+
+
+# --- standard output ---------------------------------------------------------------------------------------------------
+
+
+def test_a_blocked_terminal_holds_nobody_up_and_says_later_what_it_missed() -> None:
+    unblock, written = threading.Event(), bytearray()
+
+    def blocked(data: bytes) -> None:
+        unblock.wait(30)
+        written.extend(data)
+
+    logs = Logs(to_stdout="upstream", output=Output(blocked, limit=1000))
+    write = logs.upstream_writer("m")
+    write(b"first\n")
+    for _ in range(1000):
+        write(b"x" * 100)
+    assert len(logs.combined.history()) == 100_006
+    unblock.set()
+    logs.close(timeout=30)
+    parts = re.fullmatch("first\n(x+)\n— (\\d+) bytes dropped —\n", written.decode())
+    assert parts
+    shown, dropped = parts.groups()
+    assert len(shown) <= 2000  # one piece under way, one waiting
+    assert len(shown) + int(dropped) == 100_000
+
+
+def test_one_write_larger_than_all_that_may_wait_is_reported_and_writing_goes_on() -> None:
+    output, written = collected(10)
+    output.write(b"y" * 11)
+    while b"dropped" not in written:
+        pass
+    output.write(b"next")
+    assert output.close(30)
+    assert bytes(written) == "\n— 11 bytes dropped —\nnext".encode()
+
+
+def wait(event: threading.Event) -> None:
+    event.wait(30)
+
+
+def test_closing_does_not_wait_for_ever_for_a_blocked_terminal() -> None:
+    unblock = threading.Event()
+    output = Output(lambda data: wait(unblock))
+    output.write(b"x")
+    assert output.close(timeout=0.01) is False
+    unblock.set()
+    assert output.close(timeout=30) is True
+
+
+def test_a_terminal_that_is_gone_swallows_everything() -> None:
+    def gone(data: bytes) -> None:
+        raise BrokenPipeError
+
+    output = Output(gone)
+    logs = Logs(output=output)
+    for _ in range(10):
+        logs.proxy_logger().info("into the void")
+    logs.close(timeout=30)
+    assert logs.combined.history().count(b"void") == 10
+
+
+async def test_ending_the_streams_reaches_every_monitor_also_one_made_later() -> None:
+    logs = Logs()
+    early = logs.model("a").subscribe()
+    logs.end_streams()
+    late = logs.model("b").subscribe()
+    assert [await early.next(), await late.next()] == [None, None]
+
+
+def test_what_libraries_log_arrives_one_line_for_each_of_theirs() -> None:
+    logs = Logs()
+    record = logging.LogRecord("asyncio", logging.CRITICAL, "f", 1, "broken:\n  %s", ("why",), None)
+    StandardLogging(logs.proxy_logger()).emit(record)
+    assert logs.proxy.history() == b"[ERROR] asyncio: broken:\n[ERROR] asyncio:   why\n"

@@ -1,0 +1,113 @@
+"""Log monitors: exact history, live readers that cost the writer nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+
+from swapyard.observe.monitor import HISTORY_BYTES, QUEUE_BYTES, LogMonitor, dropped_marker
+from swapyard.observe.ring import ByteRing
+
+
+def test_the_ring_keeps_exactly_the_newest_bytes_however_they_were_cut() -> None:
+    cut = random.Random(7)
+    for capacity in (1, 7, 64):
+        ring, everything = ByteRing(capacity), b""
+        for _ in range(300):
+            piece = cut.randbytes(cut.choice((0, 1, 3, capacity - 1, capacity, capacity + 1, 3 * capacity)))
+            ring.write(piece)
+            everything += piece
+            assert ring.snapshot() == everything[-capacity:]
+
+
+def test_history_is_100_kib_to_the_byte_and_a_larger_write_keeps_its_tail() -> None:
+    monitor = LogMonitor()
+    monitor.write(b"x" * 50 + b"a" * HISTORY_BYTES)
+    assert HISTORY_BYTES == 102_400
+    assert monitor.history() == b"a" * 102_400
+    monitor.write(b"end")
+    assert monitor.history() == b"a" * 102_397 + b"end"
+
+
+async def test_history_and_live_bytes_join_without_gap_or_duplicate() -> None:
+    monitor = LogMonitor()
+    monitor.write(b"one ")
+    reader = monitor.subscribe()
+    monitor.write(b"two ")
+    assert await reader.next() == b"one two "
+    monitor.write(b"three")
+    assert await reader.next() == b"three"
+    reader.close()
+    assert await reader.next() is None
+
+
+async def test_a_reader_without_history_gets_only_what_comes_later() -> None:
+    monitor = LogMonitor()
+    monitor.write(b"past")
+    reader = monitor.subscribe(history=False)
+    monitor.write(b"present")
+    assert await reader.next() == b"present"
+    reader.close()
+
+
+async def test_a_waiting_reader_is_woken_by_a_writer_on_another_thread() -> None:
+    monitor = LogMonitor()
+    reader = monitor.subscribe()
+    pending = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+    writer = threading.Thread(target=monitor.write, args=(b"from afar",))
+    writer.start()
+    assert await asyncio.wait_for(pending, 5) == b"from afar"
+    writer.join()
+    reader.close()
+
+
+async def test_a_reader_that_never_reads_holds_a_bounded_queue_while_another_misses_nothing() -> None:
+    monitor = LogMonitor()
+    stalled = monitor.subscribe()
+    chunk, seen = b"x" * 65_536, 0
+    attentive = monitor.subscribe()
+    for _ in range(800):  # 50 MiB
+        monitor.write(chunk)
+        seen += len(await attentive.next() or b"")
+    assert seen == 800 * len(chunk)
+
+    kept = QUEUE_BYTES // len(chunk) * len(chunk)
+    assert await stalled.next() == b"x" * kept + dropped_marker(800 * len(chunk) - kept)
+    attentive.close()
+    stalled.close()
+
+
+async def test_a_gap_is_marked_where_it_is_and_reading_goes_on_after_it() -> None:
+    monitor = LogMonitor()
+    reader = monitor.subscribe(limit=4)
+    for piece in (b"abc", b"defgh", b"i"):  # the last would fit, but belongs after the gap
+        monitor.write(piece)
+    assert await reader.next() == b"abc" + "\n— 6 bytes dropped —\n".encode()
+    monitor.write(b"jk")
+    assert await reader.next() == b"jk"
+    assert monitor.history() == b"abcdefghijk"
+    reader.close()
+
+
+async def test_ending_the_streams_lets_readers_finish_and_later_ones_see_only_the_history() -> None:
+    monitor = LogMonitor()
+    reader = monitor.subscribe()
+    pending = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+    monitor.end_streams()
+    assert await asyncio.wait_for(pending, 5) is None
+    monitor.write(b"last words")
+    late = monitor.subscribe()
+    assert await late.next() == b"last words"
+    assert await late.next() is None
+
+
+async def test_a_closed_reader_is_forgotten() -> None:
+    monitor = LogMonitor()
+    reader = monitor.subscribe()
+    reader.close()
+    reader.close()
+    monitor.write(b"nobody hears this")
+    assert await reader.next() is None
