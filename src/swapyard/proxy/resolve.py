@@ -1,0 +1,177 @@
+"""From a name to what serves it: a model here, or a model of a peer.
+
+`Names` is built once per configuration and is then a dict look-up per request. The order (config.md 10): model id, alias,
+a peer's full name `<peer>/<model>`, a bare peer name that exactly one peer offers. Profiles and selectors stand before
+this and are not its business: they replace one name by another.
+
+What `/upstream/` paths say is read here too, because only the known names tell where the name ends. Paths are the raw
+bytes of the request target, without the query.
+
+No I/O and no state: whether a model runs is the engine's knowledge.
+"""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+import re
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+from swapyard.config.schema import Config
+from swapyard.errors import ModelNotFound
+
+# Longer names are neither compared nor repeated whole in an answer.
+LONGEST_SHOWN = 200
+# How many names are compared letter by letter (about 20 us each) when somebody asks for an unknown one.
+COMPARED = 32
+_SEPARATOR = re.compile(rb"/|%2[Ff]")
+
+
+class Kind(StrEnum):
+    LOCAL = "local"
+    PEER = "peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a name stands for.
+
+    `requested` is the name as the client wrote it (filters are looked up by it), `model` the id that its server knows: the
+    configured id, or the peer's own. `peer` is the peer's id, None for a local model.
+    """
+
+    kind: Kind
+    model: str
+    requested: str
+    peer: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """How logs and metrics call it: the model id, or `<peer>/<model>`."""
+        return self.model if self.peer is None else f"{self.peer}/{self.model}"
+
+
+class Passage(NamedTuple):
+    """An `/upstream/` path, taken apart. `rest` is what the upstream is asked for, byte for byte. It is empty where nothing
+    follows the name, not even a slash: then the client is redirected (`upstream_location`)."""
+
+    resolved: Resolved
+    name: str
+    rest: bytes
+
+
+class Names:
+    """Every name that can be asked for."""
+
+    def __init__(self, config: Config) -> None:
+        known = {name: Resolved(Kind.LOCAL, name, name) for name in config.models}
+        for model_id, model in config.models.items():
+            for alias in model.aliases:
+                known.setdefault(alias, Resolved(Kind.LOCAL, model_id, alias))
+        offers = [(peer_id, offer) for peer_id, peer in config.peers.items() for offer in dict.fromkeys(peer.models)]
+        for peer_id, offer in offers:
+            full = f"{peer_id}/{offer}"
+            known.setdefault(full, Resolved(Kind.PEER, offer, full, peer_id))
+        offered_by = Counter(offer for _, offer in offers)
+        for peer_id, offer in offers:
+            if offered_by[offer] == 1:
+                known.setdefault(offer, Resolved(Kind.PEER, offer, offer, peer_id))
+        self._known = known
+        # `unlisted` hides a model from listings; a hint must not give it away.
+        unlisted = {model_id for model_id, model in config.models.items() if model.unlisted}
+        self._shown = [name for name, to in known.items() if to.kind is Kind.PEER or to.model not in unlisted]
+        self._most_segments = max((name.count("/") + 1 for name in known), default=0)
+        self._ignored = [re.compile(pattern).search for pattern in config.ignore_paths]
+
+    def resolve(self, name: str) -> Resolved | None:
+        return self._known.get(name)
+
+    def require(self, name: str) -> Resolved:
+        """Raises ModelNotFound, which tells the nearest known names."""
+        found = self._known.get(name)
+        if found is None:
+            shown = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "..."
+            raise ModelNotFound(shown, self.nearest(name))
+        return found
+
+    def nearest(self, name: str) -> list[str]:
+        """Up to three known names that look like this one, the likeliest first. Bounded: about 2 ms for 10,000 names."""
+        wanted = name[:LONGEST_SHOWN].casefold()
+        pool = self._shown
+        if len(pool) > COMPARED:
+            likeness = _likeness(_mark(wanted), self._marks)
+            pool = [pool[i] for i in heapq.nlargest(COMPARED, range(len(pool)), key=likeness.__getitem__)]
+        by_folded: dict[str, str] = {}
+        for known in pool:
+            by_folded.setdefault(known[:LONGEST_SHOWN].casefold(), known)
+        close = difflib.get_close_matches(wanted, by_folded, n=3, cutoff=0.5)
+        return [by_folded[folded] for folded in close]
+
+    @cached_property
+    def _marks(self) -> list[int]:
+        # Made at the first unknown name of a large configuration, not when it loads.
+        return [_mark(name[:LONGEST_SHOWN].casefold()) for name in self._shown]
+
+    def split_upstream(self, raw: bytes) -> Passage | None:
+        """Takes the path after `/upstream/` apart: the longest known name that begins it, segment by segment, and the rest.
+
+        Names are compared decoded (`author%2Fmodel` is `author/model`), with empty segments left out; the rest keeps the
+        client's own percent-escapes (llama-swap #986). None where no known name begins the path.
+        """
+        name, found = b"", None
+        for start, end, following in _segments(raw, self._most_segments):
+            name = name + b"/" + raw[start:end] if name else raw[start:end]
+            resolved = self._known.get(unquote_to_bytes(name).decode(errors="replace"))
+            if resolved is not None:
+                found = resolved, end, following
+        if found is None:
+            return None
+        resolved, end, following = found
+        if following == len(raw) and end == following:
+            rest = b""
+        else:
+            rest = raw[end:] if raw[end : end + 1] == b"/" else b"/" + raw[following:]
+        return Passage(resolved, resolved.requested, rest)
+
+    def ignored(self, rest: str) -> bool:
+        """Whether `upstream.ignorePaths` matches this rest (decoded): such a request never starts a model."""
+        return any(search(rest) for search in self._ignored)
+
+
+def upstream_location(name: str, raw_query: bytes = b"") -> bytes:
+    """Where `/upstream/<name>` redirects to, with the query that came along."""
+    location = b"/upstream/" + quote(name, safe="/:@!$&'()*+,;=~").encode() + b"/"
+    return location + b"?" + raw_query if raw_query else location
+
+
+def _segments(raw: bytes, most: int) -> list[tuple[int, int, int]]:
+    """The first `most` segments of a raw path that are not empty: start, end, and where the next one begins."""
+    found: list[tuple[int, int, int]] = []
+    start = 0
+    while start < len(raw) and len(found) < most:
+        separator = _SEPARATOR.search(raw, start)
+        end, following = separator.span() if separator else (len(raw), len(raw))
+        if end > start:
+            found.append((start, end, following))
+        start = following
+    return found
+
+
+def _mark(text: str) -> int:
+    """A fingerprint of the pairs of letters in a text: 256 bits, so that likeness is an `&` and a count."""
+    mark = 0
+    for first, second in pairwise(text):
+        mark |= 1 << ((ord(first) * 31 + ord(second)) & 255)
+    return mark
+
+
+def _likeness(wanted: int, marks: list[int]) -> list[float]:
+    """For each mark, how much of its pairs it shares with the wanted one, 0 to 1 (Dice's coefficient)."""
+    size = wanted.bit_count()
+    return [2 * (wanted & mark).bit_count() / ((size + mark.bit_count()) or 1) for mark in marks]
