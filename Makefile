@@ -1,0 +1,57 @@
+# `make run` and `make test` do all the set-up themselves, on a machine with Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CONFIG ?=
+ARGS   ?=
+
+.PHONY: run test test-fast check format bench clean
+
+run: .stamps/run
+ifeq ($(CONFIG),)
+	$(BIN)/python -m swapyard demo $(ARGS)
+else
+	$(BIN)/python -m swapyard --config "$(CONFIG)" $(ARGS)
+endif
+
+# Everything: lint, format, types, the import table, the whole suite with real clients and a real engine.
+test: .stamps/dev .stamps/engine check
+	$(BIN)/python -m pytest -q $(ARGS)
+
+# Under 20 seconds: no engine, nothing marked slow.
+test-fast: .stamps/dev
+	$(BIN)/python -m pytest -q -m "not slow and not engine" --ignore=tests/e2e $(ARGS)
+
+check: .stamps/dev
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+
+format: .stamps/dev
+	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench
+
+# A table of ratios; needs wrk and nginx (Debian: apt-get install wrk nginx-light). ARGS="--quick" for a short run.
+bench: .stamps/dev
+	$(BIN)/python -m bench $(ARGS)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Swapyard needs Python 3.11 or newer; set PYTHON=... (this is " + sys.version.split()[0] + ")")'
+	$(PYTHON) -m venv $(VENV)
+
+.stamps/run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@mkdir -p .stamps && touch $@
+
+.stamps/dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@mkdir -p .stamps && touch $@ .stamps/run
+
+# llama-cpp-python is compiled on installation: about 8 minutes on two cores, then pip's cache has it.
+.stamps/engine: pyproject.toml | .stamps/dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,engine]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .stamps dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,133 @@
+"""Heads of messages: what was parsed, which fields end at this hop, and how a head is written.
+
+Header lists are `list[tuple[bytes, bytes]]` in wire order with names as they were written. `known` maps the lower-case names
+of the few fields that Swapyard itself looks at to their values (repeated ones joined by ", ", RFC 9110 5.3).
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+Headers = list[tuple[bytes, bytes]]
+
+# RFC 9110 7.6.1, and what the wild treats alike. `upgrade` is put back for a real upgrade; `trailer` stays, as trailers do.
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"proxy-connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+# Request fields that somebody on the way reads; all others only pass through.
+READ_BY_US = frozenset(
+    {
+        b"accept",
+        b"access-control-request-headers",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"host",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+        b"user-agent",
+        b"x-api-key",
+        b"x-forwarded-for",
+    }
+)
+
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class RequestHead:
+    """The head of a client's request. `target` is the raw request target; `path` and `query` are its raw parts."""
+
+    __slots__ = ("headers", "keep_alive", "known", "method", "path", "query", "started", "target", "upgrade", "version")
+
+    def __init__(self) -> None:
+        self.method = b""
+        self.target = b""
+        self.path = b""
+        self.query = b""
+        self.version = "1.1"
+        self.headers: Headers = []
+        self.known: dict[bytes, bytes] = {}
+        self.keep_alive = True
+        self.upgrade = False  # a websocket handshake, complete and well-formed as far as the head tells
+        self.started = 0.0  # loop time at which the head was complete, seconds
+
+    def add(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+        key = name.lower()
+        if key in READ_BY_US:
+            before = self.known.get(key)
+            self.known[key] = value if before is None else before + b", " + value
+
+    def split_target(self) -> None:
+        """Sets `path` and `query`. The absolute form (RFC 9112 3.2.2) loses its scheme and authority."""
+        target = self.target
+        if target[:1] != b"/" and b"://" in target:
+            _, _, rest = target.partition(b"://")
+            slash = rest.find(b"/")
+            target = rest[slash:] if slash >= 0 else b"/"
+        self.path, _, self.query = target.partition(b"?")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the head on the wire, near enough for a limit."""
+        return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    @property
+    def chunked(self) -> bool:
+        return b"transfer-encoding" in self.known
+
+    @property
+    def has_body(self) -> bool:
+        return b"transfer-encoding" in self.known or self.known.get(b"content-length", b"0").strip(b"0") != b""
+
+
+class ResponseHead:
+    """The head of an upstream's response. `length` is None where the end is told by chunks or by the close."""
+
+    __slots__ = ("event_stream", "headers", "length", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes, headers: Headers, length: int | None, event_stream: bool) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.length = length
+        self.event_stream = event_stream
+
+
+def connection_tokens(value: bytes | None) -> frozenset[bytes]:
+    """The field names and options that a Connection header lists, in lower case."""
+    if not value:
+        return frozenset()
+    return frozenset(token.strip().lower() for token in value.split(b","))
+
+
+def is_websocket(known: dict[bytes, bytes]) -> bool:
+    """Lists and repeated fields count, in any case (routing.md section 7)."""
+    upgrade = known.get(b"upgrade")
+    if upgrade is None:
+        return False
+    return b"websocket" in connection_tokens(upgrade) and b"upgrade" in connection_tokens(known.get(b"connection"))
+
+
+def status_line(status: int, reason: bytes | None = None) -> bytes:
+    if reason is None:
+        reason = REASONS.get(status, b"")
+    return b"HTTP/1.1 %d %s\r\n" % (status, reason)
+
+
+def has_no_body(status: int) -> bool:
+    """Responses that never carry a body, whatever their fields say (RFC 9110 6.4.1)."""
+    return status < 200 or status in (204, 304)

@@ -1,0 +1,17 @@
+"""Options of TCP sockets that asyncio does not offer itself."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+
+def enable_keepalive(transport: asyncio.BaseTransport, seconds: int) -> None:
+    """TCP keep-alive probes after `seconds` of silence."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or seconds <= 0:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)

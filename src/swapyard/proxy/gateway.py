@@ -1,0 +1,80 @@
+"""The front door: looks at the head of each request and makes its handler.
+
+The order: preflight, path clean-up, public paths, authentication, then the endpoint table; what the table does not know goes
+to the control plane, an ASGI app. `Gateway` outlives reloads; its `state` does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swapyard.errors import MethodNotAllowed, NotServed, RequestError, Unauthorized
+from swapyard.http.asgi import AsgiApp, AsgiHandler
+from swapyard.http.headers import Headers, RequestHead
+from swapyard.http.server import ClientConnection, Handler
+from swapyard.proxy.endpoints import Step, allowed_methods, find, tidy
+from swapyard.proxy.exchange import Exchange
+from swapyard.proxy.replies import Reply, preflight, render
+from swapyard.proxy.state import ProxyState
+
+PUBLIC = frozenset({"/", "/health", "/wol-health", "/favicon.ico", "/upstream"})
+
+
+class Gateway:
+    def __init__(self, state: ProxyState, app: AsgiApp, spawn: Callable[..., object]) -> None:
+        """`spawn(coroutine, name)` runs a control plane request as a task that somebody owns."""
+        self.state = state
+        self._app = app
+        self._spawn = spawn
+
+    def accept(self, head: RequestHead, client: ClientConnection) -> Handler:
+        state = self.state
+        path = head.path.decode("latin-1")
+        method = head.method.decode()
+        if method == "OPTIONS":
+            return Answer(client, preflight(head.known.get(b"access-control-request-headers")))
+        endpoint = find(method, path)
+        if endpoint is None or path[:2] == "//" or "/." in path or "//" in path:
+            clean = tidy(path)
+            if clean is not None:
+                location = clean.encode("latin-1") + (b"?" + head.query if head.query else b"")
+                return Answer(client, Reply(307, [(b"Location", location)], b""))
+        if path not in PUBLIC and not state.authorized(head):
+            return self.error(
+                client, head, Unauthorized("a valid API key is needed: Authorization: Bearer KEY, or x-api-key")
+            )
+        if endpoint is None:
+            allowed = allowed_methods(path)
+            if allowed and method not in allowed:
+                return self.error(client, head, MethodNotAllowed(method, path, allowed))
+            return AsgiHandler(self._app, head, client, self._spawn)
+        if endpoint.step is Step.LATER:
+            return self.error(client, head, NotServed(f"{path} is known, but not served by this version"))
+        return Exchange(state, head, client, endpoint)
+
+    def refuse(self, client: ClientConnection, error: RequestError) -> None:
+        """Answers a request that could not even be parsed."""
+        self.state.answer_error(client, client.head, error)
+
+    @staticmethod
+    def error(client: ClientConnection, head: RequestHead, error: RequestError) -> Answer:
+        return Answer(client, render(error, accept=head.known.get(b"accept", b""), path=head.path.decode("latin-1")))
+
+
+class Answer:
+    """A handler whose answer is known from the head alone; the body, if there is one, is dropped."""
+
+    __slots__ = ("_client", "_reply")
+
+    def __init__(self, client: ClientConnection, reply: Reply) -> None:
+        self._client = client
+        self._reply = reply
+
+    def start(self) -> None:
+        self._client.reply(self._reply.status, self._reply.headers, self._reply.body)
+
+    def body(self, data: bytes) -> None: ...
+    def end(self, trailers: Headers) -> None: ...
+    def gone(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...

@@ -1,0 +1,313 @@
+"""The engine: the only interpreter of the scheduler's decisions.
+
+Events go in through methods (`arrive`, `leave`, `unload`, ...) and from the supervisors; `Scheduler.handle` answers with
+commands; `_perform` carries each out, synchronously, in one `match`. Events that arise meanwhile join a deque. There are no
+locks, no channels and no awaiting inside, so nobody ever acts on a stale snapshot.
+
+`proxy` brings `Waiter`s (one per request), `app` brings launch specifications and policies. The engine owns one
+`Supervisor` and one `Upstream` (connection pool) per run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Protocol, assert_never
+
+from swapyard.core.lifecycle import State
+from swapyard.core.messages import (
+    Arrived,
+    BecameReady,
+    Command,
+    Event,
+    Exited,
+    Failed,
+    Grant,
+    Left,
+    Moved,
+    Policy,
+    PolicyChanged,
+    RefusalReason,
+    Refuse,
+    RunId,
+    ShutdownAsked,
+    Start,
+    StartError,
+    Stop,
+    StopReason,
+    Ticket,
+    UnloadAsked,
+    WakeAt,
+    Woke,
+)
+from swapyard.core.scheduler import Scheduler
+from swapyard.errors import ModelNotFound, RequestError, StartFailed, TooManyRequests, Unavailable
+from swapyard.http.upstream import Upstream
+
+
+class Waiter(Protocol):
+    """Who holds a ticket. Exactly one of `granted` and `refused` is called, unless it leaves first."""
+
+    def granted(self, upstream: Upstream) -> None:
+        """The model is ready: send the request there, and call `Engine.leave` when it is over."""
+
+    def refused(self, error: RequestError) -> None:
+        """The ticket is over; do not call `Engine.leave`."""
+
+    def moved(self, position: int) -> None:
+        """The ticket has to wait, at this place of the queue (from 1)."""
+
+
+class RunProcess(Protocol):
+    """What the engine needs of a supervisor (`runtime.supervisor.Supervisor`)."""
+
+    @property
+    def pid(self) -> int | None: ...
+    def start(self) -> None: ...
+    def stop(self, grace: float) -> None: ...
+    def kill(self) -> None: ...
+    async def wait_over(self) -> None: ...
+
+
+class Launchpad(Protocol):
+    """How a run of a model comes to life; made by `app` from the configuration, replaced on reload."""
+
+    def supervise(self, run: RunId, model: str, notify: Callable[[Event], None]) -> RunProcess: ...
+    def upstream(self, model: str, process: RunProcess) -> Upstream: ...
+    def grace(self, model: str) -> float:
+        """Seconds between the request to stop and the kill."""
+        ...
+
+
+@dataclass(slots=True)
+class Run:
+    id: RunId
+    model: str
+    process: RunProcess
+    grace: float
+    launchpad: Launchpad
+    started: float
+    upstream: Upstream | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of a model's state, with its cause in words."""
+
+    model: str
+    run: RunId
+    state: State
+    cause: str
+
+
+class Preload:
+    """Waits for a model to be ready and lets go of it at once."""
+
+    def __init__(self, engine: Engine, model: str) -> None:
+        self._engine = engine
+        self.done: asyncio.Future[None] = engine.loop.create_future()
+        self._ticket = engine.new_ticket()
+        engine.arrive(self._ticket, model, self)
+
+    def granted(self, upstream: Upstream) -> None:
+        # Not within `granted`: the engine must have noted the lease before it can end.
+        self._engine.loop.call_soon(self._engine.leave, self._ticket)
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def refused(self, error: RequestError) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def moved(self, position: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Engine:
+    scheduler: Scheduler
+    launchpad: Launchpad
+    loop: asyncio.AbstractEventLoop
+    observers: list[Callable[[Transition], None]] = field(default_factory=list)
+    runs: dict[RunId, Run] = field(default_factory=dict)
+    _waiters: dict[Ticket, tuple[Waiter, str]] = field(default_factory=dict)
+    _events: deque[Event] = field(default_factory=deque)
+    _working: bool = False
+    _alarm: asyncio.TimerHandle | None = None
+    _tickets: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    # --- for requests ---
+
+    def new_ticket(self) -> Ticket:
+        return next(self._tickets)
+
+    def arrive(self, ticket: Ticket, model: str, waiter: Waiter) -> None:
+        """Claims a place. A ready model with nothing in its way is granted before this returns."""
+        self._waiters[ticket] = (waiter, model)
+        self.feed(Arrived(ticket, model))
+
+    def leave(self, ticket: Ticket) -> None:
+        """The lease has ended, or the client gave up waiting. Once per ticket that was not refused."""
+        self._waiters.pop(ticket, None)
+        self.feed(Left(ticket))
+
+    # --- for operators ---
+
+    def state(self, model: str) -> State:
+        return self.scheduler.state(model)
+
+    def ready_upstream(self, model: str) -> Upstream | None:
+        """Where a ready model can be reached without a ticket (ignored websockets), None while it is not ready."""
+        run = self.scheduler.run_of(model)
+        if run is None or self.scheduler.state(model) is not State.READY:
+            return None
+        return self.runs[run].upstream
+
+    async def load(self, model: str) -> None:
+        """Returns when the model is ready. Raises `RequestError` when it cannot be."""
+        await Preload(self, model).done
+
+    async def unload(self, models: Collection[str] | None = None) -> None:
+        """Stops these models' runs (None: all), busy or not. Returns when their processes are gone."""
+        wanted = None if models is None else frozenset(models)
+        concerned = [run for run in self.runs.values() if wanted is None or run.model in wanted]
+        self.feed(UnloadAsked(wanted))
+        await asyncio.gather(*(run.process.wait_over() for run in concerned))
+
+    def change_policy(self, policy: Policy, launchpad: Launchpad, replaced: frozenset[str]) -> None:
+        """After a reload. Runs that go on keep the launchpad that started them."""
+        self.launchpad = launchpad
+        self.feed(PolicyChanged(policy, replaced))
+
+    def begin_shutdown(self) -> None:
+        """Refuses who waits and who still comes; idle runs stop now, busy ones when they are idle."""
+        self.feed(ShutdownAsked())
+
+    async def finish_shutdown(self, grace: float) -> None:
+        """Stops what is left, with `grace` seconds for each before it is killed, and waits until all is gone."""
+        for run in self.runs.values():
+            run.grace = min(run.grace, grace)
+        await self.unload()
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def kill_all(self) -> None:
+        for run in self.runs.values():
+            run.process.kill()
+
+    # --- the interpreter ---
+
+    def feed(self, event: Event) -> None:
+        self._events.append(event)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._events:
+                event = self._events.popleft()
+                if isinstance(event, BecameReady | Failed | Exited):
+                    self._note(event)
+                for command in self.scheduler.handle(event, self.loop.time()):
+                    self._perform(command)
+        finally:
+            self._working = False
+
+    def _perform(self, command: Command) -> None:
+        match command:
+            case Grant(ticket, run):
+                upstream = self.runs[run].upstream
+                assert upstream is not None, "a grant names a run that is ready"
+                self._waiters[ticket][0].granted(upstream)
+            case Start(run, model):
+                self._start(run, model)
+            case Stop():
+                self._stop(command)
+            case Refuse(ticket):
+                waiter, model = self._waiters.pop(ticket)
+                waiter.refused(refusal(command, model))
+            case Moved(ticket, position):
+                self._waiters[ticket][0].moved(position)
+            case WakeAt(at):
+                if self._alarm is not None:
+                    self._alarm.cancel()
+                self._alarm = self.loop.call_at(at, self.feed, Woke())
+            case _:
+                assert_never(command)
+
+    def _start(self, run: RunId, model: str) -> None:
+        launchpad = self.launchpad
+        process = launchpad.supervise(run, model, self.feed)
+        self.runs[run] = Run(run, model, process, launchpad.grace(model), launchpad, self.loop.time())
+        process.start()
+        self._tell(self.runs[run], State.STARTING, "requested")
+
+    def _stop(self, stop: Stop) -> None:
+        run = self.runs[stop.run]
+        self._tell(run, State.STOPPING, stop_cause(stop))
+        if run.upstream is not None:
+            # llama.cpp does not exit on SIGTERM while a stream is open, so connections go first.
+            run.upstream.close(f"was stopped ({stop_cause(stop)})")
+        run.process.stop(run.grace)
+
+    def _note(self, event: BecameReady | Failed | Exited) -> None:
+        """Keeps the table of runs, before the scheduler hears of the event."""
+        run = self.runs.get(event.run)
+        if run is None:
+            return
+        match event:
+            case BecameReady():
+                run.upstream = run.launchpad.upstream(run.model, run.process)
+                self._tell(run, State.READY, f"after {self.loop.time() - run.started:.1f} s")
+            case Failed(_, error):
+                self._tell(run, State.STOPPING, error.detail)
+            case Exited(_, error):
+                del self.runs[event.run]
+                if run.upstream is not None:
+                    run.upstream.close("has exited")
+                self._tell(run, State.STOPPED, error.detail if error is not None else "exited")
+
+    def _tell(self, run: Run, state: State, cause: str) -> None:
+        for observer in self.observers:
+            observer(Transition(run.model, run.id, state, cause))
+
+
+def stop_cause(stop: Stop) -> str:
+    match stop.reason:
+        case StopReason.EVICTED:
+            return f"evicted for {stop.for_model}"
+        case StopReason.IDLE:
+            return "idle for its ttl"
+        case StopReason.UNLOADED:
+            return "unloaded"
+        case StopReason.ABANDONED:
+            return f"nobody waits for it any more, and {stop.for_model} does"
+        case StopReason.START_FAILED:
+            return "its start failed"
+        case StopReason.RELOADED:
+            return "its configuration changed"
+        case StopReason.SHUTDOWN:
+            return "shutdown"
+        case _:
+            assert_never(stop.reason)
+
+
+def refusal(command: Refuse, model: str) -> RequestError:
+    """What a client is told."""
+    match command.reason:
+        case RefusalReason.UNKNOWN_MODEL:
+            return ModelNotFound(model)
+        case RefusalReason.LIMIT:
+            return TooManyRequests(f'Too many requests: the concurrencyLimit of model "{model}" is reached')
+        case RefusalReason.QUEUE_FULL:
+            return TooManyRequests(f'Too many requests: the queue of model "{model}" is full', code="queue_full")
+        case RefusalReason.START_FAILED:
+            error = command.error or StartError("unknown cause")
+            return StartFailed(f'model "{model}" could not be started: {error.detail}', worth_retrying=error.worth_retrying)
+        case RefusalReason.UNLOADED:
+            return Unavailable(f'model "{model}" was unloaded while the request waited for it', retry_after=1)
+        case RefusalReason.SHUTTING_DOWN:
+            return Unavailable("the server is shutting down")
+        case _:
+            assert_never(command.reason)
