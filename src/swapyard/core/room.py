@@ -1,0 +1,105 @@
+"""Who is here, and who must go so that another can come: the planner's answers, and the rule for loads that collide.
+
+*Present* is every model with a run (starting, ready or stopping) and every target of a load. The planner is asked about
+present models only; its answers are kept until their set changes. Decides nothing about tickets, time or fairness.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from swapyard.core.lifecycle import State
+from swapyard.core.messages import Planner, RunId
+from swapyard.core.queue import Kin
+from swapyard.core.records import Load, Run, Slot
+
+
+class Room:
+    """`slots` by model, `runs` by id (so in order of their start), `loads` in order of their beginning.
+
+    `open`: ready runs that may be granted tickets without any question, as long as they have room; the hot path. Whatever
+    could change the answer to one of the questions takes the run out again.
+    """
+
+    def __init__(self, planner: Planner) -> None:
+        self.slots: dict[str, Slot] = {}
+        self.runs: dict[RunId, Run] = {}
+        self.loads: dict[Load, None] = {}
+        self.open: dict[str, Run] = {}
+        self._present: list[str] = []
+        self.use(planner)
+
+    def use(self, planner: Planner) -> None:
+        """From now on this planner is asked. Kinship is new, too: who is queued has to be queued anew."""
+        self._planner = planner
+        self._kin_of = getattr(planner, "kin", None)
+        self._kins: dict[str, Kin] = {}
+        self._forget_answers()
+
+    def kin_of(self, model: str) -> Kin:
+        name = self._kin_of(model) if self._kin_of is not None else None
+        return Kin() if name is None else self._kins.setdefault(name, Kin())
+
+    def note(self, slot: Slot) -> None:
+        """To be called after the slot's run or load has come or gone."""
+        at = bisect_left(self._present, slot.model)
+        was_present = at < len(self._present) and self._present[at] == slot.model
+        is_present = slot.run is not None or slot.load is not None
+        if is_present and not was_present:
+            self._present.insert(at, slot.model)
+        elif was_present and not is_present:
+            del self._present[at]
+        else:
+            return
+        self._forget_answers()
+
+    def evict(self, slot: Slot) -> tuple[Slot, ...]:
+        """The present models that must go before this one, which has no load, may serve."""
+        key = slot.kin if slot.is_plain else slot
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._answers[key] = self._ask(slot.model, self._present)
+        return answer
+
+    def would_evict(self, wanted: Slot, newcomer: Slot) -> bool:
+        """Whether `newcomer`, if it ran too, would have to go before `wanted` may serve."""
+        if newcomer.run is not None or newcomer.load is not None:
+            return newcomer in self.evict(wanted)
+        key = (wanted.kin if wanted.is_plain else wanted, newcomer.kin if newcomer.is_plain else newcomer)
+        answer = self._hypotheses.get(key)
+        if answer is None:
+            running = sorted([*self._present, newcomer.model])
+            answer = self._hypotheses[key] = newcomer in self._ask(wanted.model, running)
+        return answer
+
+    def collisions(self, slot: Slot, evict: tuple[Slot, ...]) -> Iterator[Load]:
+        """Loads that cannot go on beside a load of `slot` with these victims: one's victims include the other's target, or
+        they share a victim."""
+        if slot.claimed_by is not None:
+            yield slot.claimed_by
+        for victim in evict:
+            if victim.load is not None:
+                yield victim.load
+            if victim.claimed_by is not None:
+                yield victim.claimed_by
+
+    def singular(self) -> list[Slot]:
+        """The models that are not plain: first those with a run, then those that a load still keeps away."""
+        found = [run.slot for run in self.runs.values()]
+        found += [victim for load in self.loads for victim in load.victims if victim.run is None]
+        return found
+
+    def servable(self, slot: Slot) -> bool:
+        """It is ready and nobody has to go first."""
+        run = slot.run
+        return run is not None and run.state is State.READY and not run.outdated and not self.evict(slot)
+
+    def _ask(self, model: str, running: list[str]) -> tuple[Slot, ...]:
+        named = self._planner.evict(model, tuple(running))
+        return tuple(self.slots[name] for name in dict.fromkeys(named) if name != model and name in self.slots)
+
+    def _forget_answers(self) -> None:
+        self._answers: dict[Kin | Slot, tuple[Slot, ...]] = {}
+        self._hypotheses: dict[tuple[Kin | Slot, Kin | Slot], bool] = {}
+        self.open.clear()
