@@ -1,0 +1,6 @@
+"""The control plane: an ordinary ASGI application (Starlette), one module per resource.
+
+`app.make_app(services)` is its door; `services.Services` is all that it knows of the rest. It may be slow, and must never
+block the loop. Looking at anything here starts nothing, swaps nothing and refreshes no TTL. Preflights (OPTIONS) and
+authentication are done before a request comes here.
+"""

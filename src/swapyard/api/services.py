@@ -1,0 +1,63 @@
+"""What the control plane needs from the rest of Swapyard, and nothing more. `app` fills it in.
+
+What changes with a reload or from moment to moment is a callable. All of it is called on the event loop and returns at
+once, except `unload`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from swapyard.config.schema import Config
+from swapyard.errors import RequestError
+from swapyard.observe.logs import Logs
+from swapyard.proxy.resolve import Names
+
+
+class Reply(Protocol):
+    """A whole answer, ready to be sent (`proxy.replies` makes them)."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class RenderError(Protocol):
+    def __call__(self, error: RequestError, *, accept: bytes, path: str) -> Reply:
+        """The answer that tells an error in the shape of the API that `path` belongs to. `accept`: the request's header."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Which Swapyard this is."""
+
+    version: str
+    commit: str = "unknown"
+    build_date: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """`started`: seconds since the epoch.
+    `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
+    `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
+    `mask_command`: a command text with what looks like a secret blotted out.
+    `data_plane`: the paths that the gateway serves itself, for a hint to who mistypes one.
+    """
+
+    build: Build
+    started: int
+    config: Callable[[], Config]
+    names: Callable[[], Names]
+    logs: Logs
+    states: Callable[[], Mapping[str, str]]
+    unload: Callable[[Collection[str] | None], Awaitable[None]]
+    mask_command: Callable[[str], str]
+    render_error: RenderError
+    data_plane: Collection[str] = ()

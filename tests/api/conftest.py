@@ -1,0 +1,140 @@
+"""A control plane with scripted surroundings, and a client that speaks ASGI to it, streams included."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from starlette.types import Message, Send
+
+from swapyard.api.app import make_app
+from swapyard.api.services import Build, Services
+from swapyard.config.schema import Config
+from swapyard.observe.logs import Logs
+from swapyard.proxy.replies import render
+from swapyard.proxy.resolve import Names
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Stream:
+    """A request whose answer comes piece by piece. `leave` is the client going away."""
+
+    def __init__(self) -> None:
+        self.sent: asyncio.Queue[Message] = asyncio.Queue()
+        self.left = asyncio.Event()
+        self.task: asyncio.Task[None]
+
+    async def next(self) -> Message:
+        return await asyncio.wait_for(self.sent.get(), 5)
+
+    async def leave(self) -> None:
+        self.left.set()
+        await asyncio.wait_for(self.task, 5)
+
+
+@dataclass
+class Yard:
+    """Change `config` and `states` at will; `unloaded` notes what the engine was asked. Nothing here can start a model."""
+
+    config: Config = field(default_factory=Config)
+    states: dict[str, str] = field(default_factory=dict)
+    logs: Logs = field(default_factory=Logs)
+    unloaded: list[Collection[str] | None] = field(default_factory=list)
+    gone: asyncio.Event | None = None  # what an unload waits for
+
+    def __post_init__(self) -> None:
+        self.app = make_app(
+            Services(
+                build=Build("1.2.3", "c0ffee", "2026-11-22"),
+                started=1_700_000_000,
+                config=lambda: self.config,
+                names=lambda: Names(self.config),
+                logs=self.logs,
+                states=lambda: self.states,
+                unload=self._unload,
+                mask_command=lambda cmd: cmd.replace("s3cret", "***"),
+                render_error=render,
+                data_plane=("/v1/chat/completions", "/v1/messages"),
+            )
+        )
+
+    async def _unload(self, models: Collection[str] | None) -> None:
+        self.unloaded.append(models)
+        if self.gone is not None:
+            await self.gone.wait()
+
+    async def get(self, target: str, **headers: str) -> Answer:
+        return await self.ask("GET", target, **headers)
+
+    async def post(self, target: str) -> Answer:
+        return await self.ask("POST", target)
+
+    async def ask(self, method: str, target: str, **headers: str) -> Answer:
+        """The whole answer. `target` as on the wire, percent-encoded."""
+        stream = self.open(target, method, headers=headers)
+        await asyncio.wait_for(stream.task, 10)
+        head = stream.sent.get_nowait()
+        body = b""
+        while not stream.sent.empty():
+            body += stream.sent.get_nowait().get("body", b"")
+        return Answer(head["status"], {k.decode(): v.decode() for k, v in head["headers"]}, body)
+
+    def open(
+        self, target: str, method: str = "GET", *, headers: dict[str, str] | None = None, send: Send | None = None
+    ) -> Stream:
+        """Begins a request. `send`: what takes the answer instead of the stream's queue."""
+        stream = Stream()
+        request_is_read = False
+
+        async def receive() -> Message:
+            nonlocal request_is_read
+            if not request_is_read:
+                request_is_read = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await stream.left.wait()
+            return {"type": "http.disconnect"}
+
+        stream.task = asyncio.create_task(self.app(scope(method, target, headers or {}), receive, send or stream.sent.put))
+        return stream
+
+
+def scope(method: str, target: str, headers: dict[str, str]) -> dict[str, Any]:
+    path, _, query = target.partition("?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": None,
+    }
+
+
+@pytest.fixture
+def yard() -> Yard:
+    return Yard()

@@ -1,0 +1,134 @@
+"""/logs and /logs/stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from swapyard.config.schema import Config, Model, Peer
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Yard
+
+
+async def test_logs_are_what_goes_to_stdout(yard: Yard) -> None:
+    yard.logs.proxy_logger().info("hello")
+    yard.logs.upstream_writer("m")(b"not shown")
+    answer = await yard.get("/logs")
+    assert (answer.text, answer.headers["content-type"]) == ("[INFO] hello\n", "text/plain; charset=utf-8")
+    assert (await yard.ask("HEAD", "/logs")).status == 200
+
+
+async def test_logs_hold_requests_that_were_answered_a_moment_ago(yard: Yard) -> None:
+    yard.logs.access("::1", "GET", "/running", "HTTP/1.1", 200, 1, "curl", 0.001)
+    assert '"GET /running HTTP/1.1" 200 1 "curl" 1ms' in (await yard.get("/logs")).text
+    yard.logs.close()
+
+
+async def test_a_browser_is_sent_to_the_page(yard: Yard) -> None:
+    answer = await yard.get("/logs", accept="text/html,*/*;q=0.8")
+    assert (answer.status, answer.headers["location"]) == (302, "/ui/")
+
+
+async def test_a_stream_sends_its_head_before_anything_is_logged(yard: Yard) -> None:
+    stream = yard.open("/logs/stream")
+    head = await stream.next()
+    assert head["status"] == 200
+    headers = dict(head["headers"])
+    assert headers[b"content-type"] == b"text/plain; charset=utf-8"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"x-accel-buffering"] == b"no"
+    assert b"content-length" not in headers
+    assert await stream.next() == {"type": "http.response.body", "body": b"", "more_body": True}
+    await stream.leave()
+
+
+async def test_a_stream_gives_the_history_then_what_comes(yard: Yard) -> None:
+    logger = yard.logs.proxy_logger()
+    logger.info("before")
+    stream = yard.open("/logs/stream")
+    await stream.next()
+    await stream.next()
+    assert (await stream.next())["body"] == b"[INFO] before\n"
+    logger.info("after")
+    assert (await stream.next())["body"] == b"[INFO] after\n"
+    await stream.leave()
+
+
+@pytest.mark.parametrize("query", ["no-history", "no-history=0", "a=b&no-history=true"])
+async def test_a_stream_can_do_without_history(yard: Yard, query: str) -> None:
+    yard.logs.proxy_logger().info("before")
+    stream = yard.open(f"/logs/stream?{query}")
+    await stream.next()
+    await stream.next()
+    yard.logs.proxy_logger().info("after")
+    assert (await stream.next())["body"] == b"[INFO] after\n"
+    await stream.leave()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("", b"combined"),
+        ("/", b"combined"),
+        ("/proxy", b"combined"),
+        ("/upstream", b"raw: \xffraw of a/b"),
+        ("/m", b"raw: \xff"),
+        ("/al", b"raw: \xff"),
+        ("/a/b", b"raw of a/b"),
+        ("/a%2Fb", b"raw of a/b"),
+        ("/a/b/and/more", b"raw of a/b"),
+        ("/m%3Fno-history", b"raw: \xff"),
+    ],
+)
+async def test_which_log_a_path_names(yard: Yard, path: str, text: bytes) -> None:
+    yard.config = Config(models={"m": Model(aliases=("al",)), "a/b": Model()})
+    yard.logs.proxy.write(b"combined")
+    yard.logs.combined.write(b"combined")
+    yard.logs.upstream_writer("m")(b"raw: \xff")
+    yard.logs.upstream_writer("a/b")(b"raw of a/b")
+    stream = yard.open("/logs/stream" + path)
+    await stream.next()
+    await stream.next()
+    assert (await stream.next())["body"] == text
+    await stream.leave()
+
+
+@pytest.mark.parametrize("path", ["/nobody", "/p/x", "/a", "/" + "x/" * 30_000])
+async def test_a_log_that_does_not_exist_is_refused(yard: Yard, path: str) -> None:
+    yard.config = Config(models={"a/b": Model()}, peers={"p": Peer(proxy="http://x", models=("x",))})
+    answer = await yard.get("/logs/stream" + path)
+    assert (answer.status, answer.json["error"]["code"]) == (400, "bad_request")
+
+
+async def test_shutting_down_ends_the_streams(yard: Yard) -> None:
+    stream = yard.open("/logs/stream")
+    await stream.next()
+    await stream.next()
+    yard.logs.end_streams()
+    assert await stream.next() == {"type": "http.response.body", "body": b"", "more_body": False}
+    await asyncio.wait_for(stream.task, 5)
+
+
+async def test_a_client_that_leaves_is_forgotten_also_while_nothing_is_logged(yard: Yard) -> None:
+    stream = yard.open("/logs/stream")
+    await stream.next()
+    await stream.leave()
+    yard.logs.proxy_logger().info("to nobody")
+    assert stream.sent.qsize() == 2  # the empty first chunk and the end
+
+
+async def test_a_connection_that_breaks_while_sending_ends_the_stream_quietly(yard: Yard) -> None:
+    async def broken(message: object) -> None:
+        raise ConnectionResetError
+
+    stream = yard.open("/logs/stream", send=broken)
+    await asyncio.wait_for(stream.task, 5)
+    assert yard.logs.proxy.history() == b""
+
+
+async def test_head_of_a_stream_is_a_head_only(yard: Yard) -> None:
+    answer = await yard.ask("HEAD", "/logs/stream")
+    assert (answer.status, answer.body) == (200, b"")
