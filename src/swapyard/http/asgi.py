@@ -104,7 +104,7 @@ class AsgiHandler:
             "raw_path": head.path,
             "query_string": head.query,
             "root_path": "",
-            "headers": [(name.lower(), value) for name, value in head.headers],
+            "headers": [(key, value) for key, _, value in head.fields],
             "client": (self._client.remote, 0),
             "server": None,
         }

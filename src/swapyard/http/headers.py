@@ -48,9 +48,12 @@ REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 class RequestHead:
-    """The head of a client's request. `target` is the raw request target; `path` and `query` are its raw parts."""
+    """The head of a client's request. `target` is the raw request target; `path` and `query` are its raw parts.
 
-    __slots__ = ("headers", "keep_alive", "known", "method", "path", "query", "started", "target", "upgrade", "version")
+    `fields` holds (lower-case name, name as written, value) in wire order: each name is lowered once.
+    """
+
+    __slots__ = ("fields", "keep_alive", "known", "method", "path", "query", "started", "target", "upgrade", "version")
 
     def __init__(self) -> None:
         self.method = b""
@@ -58,18 +61,11 @@ class RequestHead:
         self.path = b""
         self.query = b""
         self.version = "1.1"
-        self.headers: Headers = []
+        self.fields: list[tuple[bytes, bytes, bytes]] = []
         self.known: dict[bytes, bytes] = {}
         self.keep_alive = True
         self.upgrade = False  # a websocket handshake, complete and well-formed as far as the head tells
         self.started = 0.0  # loop time at which the head was complete, seconds
-
-    def add(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
-        key = name.lower()
-        if key in READ_BY_US:
-            before = self.known.get(key)
-            self.known[key] = value if before is None else before + b", " + value
 
     def split_target(self) -> None:
         """Sets `path` and `query`. The absolute form (RFC 9112 3.2.2) loses its scheme and authority."""
@@ -83,7 +79,7 @@ class RequestHead:
     @property
     def size(self) -> int:
         """Bytes of the head on the wire, near enough for a limit."""
-        return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return len(self.target) + sum(len(name) + len(value) + 4 for _, name, value in self.fields)
 
     @property
     def chunked(self) -> bool:

@@ -21,7 +21,7 @@ from typing import Protocol, cast
 import httptools
 
 from swapyard.errors import BadRequest, RequestError
-from swapyard.http.headers import Headers, RequestHead, has_no_body, is_websocket, status_line
+from swapyard.http.headers import READ_BY_US, Headers, RequestHead, has_no_body, is_websocket, status_line
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PIPELINE_BYTES = 64 * 1024  # parsed requests that wait for their turn may hold about this much before reading stops
@@ -232,7 +232,7 @@ class ClientConnection(asyncio.Protocol):
         if self._head_bytes > self._server.limits.head:
             self._refuse(HeadTooLarge(f"the request head is larger than {self._server.limits.head} bytes"))
         elif self._head_timer is None:
-            self._head_timer = asyncio.get_running_loop().call_later(self._server.limits.head_timeout, self._head_is_late)
+            self._head_timer = self._server.loop.call_later(self._server.limits.head_timeout, self._head_is_late)
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -253,10 +253,15 @@ class ClientConnection(asyncio.Protocol):
         self._head.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:
-            self._head.add(name, value)
-        else:
+        if not self._in_head:
             self._trailers.append((name, value))
+            return
+        head = self._head
+        key = name.lower()
+        head.fields.append((key, name, value))
+        if key in READ_BY_US:
+            known = head.known
+            known[key] = value if key not in known else known[key] + b", " + value
 
     def on_headers_complete(self) -> None:
         head = self._head
@@ -278,7 +283,7 @@ class ClientConnection(asyncio.Protocol):
         limits = self._server.limits
         if head.version not in ("1.1", "1.0"):
             raise VersionNotSupported(f"HTTP/{head.version} is not supported here; use HTTP/1.1")
-        if len(head.headers) > limits.fields:
+        if len(head.fields) > limits.fields:
             raise HeadTooLarge(f"the request has more than {limits.fields} header fields")
         if self._head_bytes + self._fed > limits.head and head.size > limits.head:
             raise HeadTooLarge(f"the request head is larger than {limits.head} bytes")
@@ -322,7 +327,7 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(BadRequest("CONNECT is not supported; send requests to the paths of this server"))
             return
         dropped = (b"upgrade", b"connection", b"http2-settings")
-        lines = b"".join(n + b": " + v + b"\r\n" for n, v in head.headers if n.lower() not in dropped)
+        lines = b"".join(n + b": " + v + b"\r\n" for key, n, v in head.fields if key not in dropped)
         connection = b"" if head.keep_alive else b"Connection: close\r\n"
         version = head.version.encode()
         again = b"%s %s HTTP/%s\r\n%s%s\r\n" % (head.method, head.target, version, lines, connection)
@@ -333,7 +338,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _start(self, head: RequestHead) -> None:
         self.head = head
-        head.started = asyncio.get_running_loop().time()
+        head.started = self._server.loop.time()
         self.status = 0
         self.bytes_sent = 0
         self._finished = False
@@ -378,7 +383,7 @@ class ClientConnection(asyncio.Protocol):
     def _complete(self, trailers: Headers) -> None:
         if self._discarding:
             self._discarding = False
-            asyncio.get_running_loop().call_soon(self._next)
+            self._server.loop.call_soon(self._next)
         elif self.handler is not None and self._receiving:
             self._receiving = False
             self.handler.end(trailers)
@@ -398,7 +403,7 @@ class ClientConnection(asyncio.Protocol):
         out = self._out
         out.append(status_line(status, reason))
         for name, value in headers:
-            out.append(name + b": " + value + b"\r\n")
+            out += (name, b": ", value, b"\r\n")
         no_body = has_no_body(status)
         self._no_body = no_body or self.head.method == b"HEAD"
         self._chunked = self._until_close = False
@@ -473,7 +478,7 @@ class ClientConnection(asyncio.Protocol):
             self._close()
         elif self._queue or self._error:
             # Not in this stack: the next request's handler must not run inside the end of this one.
-            asyncio.get_running_loop().call_soon(self._next)
+            self._server.loop.call_soon(self._next)
 
     def _discard_rest(self) -> None:
         """The answer came before the end of the request. Closing on unread bytes would reset the connection and take the
@@ -484,7 +489,7 @@ class ClientConnection(asyncio.Protocol):
         self._discarding = True
         if not self._transport.is_closing():
             self._transport.resume_reading()
-            asyncio.get_running_loop().call_later(LINGER, self._close_if_discarding, self.head)
+            self._server.loop.call_later(LINGER, self._close_if_discarding, self.head)
 
     def _close_if_discarding(self, head: RequestHead) -> None:
         if self._discarding and self.head is head:
@@ -532,7 +537,7 @@ class ClientConnection(asyncio.Protocol):
             return
         else:
             self.head = self._head
-            self.head.started = asyncio.get_running_loop().time()
+            self.head.started = self._server.loop.time()
             self.status = self.bytes_sent = 0
             self._finished = False
         self._close_after = True
@@ -607,11 +612,13 @@ class Server:
     def __init__(
         self,
         *,
+        loop: asyncio.AbstractEventLoop,
         accept: Callable[[RequestHead, ClientConnection], Handler],
         refuse: Callable[[ClientConnection, RequestError], None],
         log_end: Callable[[ClientConnection, int], None],
         limits: Limits | None = None,
     ) -> None:
+        self.loop = loop
         self.accept = accept
         self.refuse = refuse
         self.log_end = log_end

@@ -260,8 +260,7 @@ class Exchange:
         connection = known.get(b"connection")
         named = connection_tokens(connection) if connection and connection.lower() not in PLAIN_CONNECTION else ()
         keys = self._state.keys
-        for name, value in head.headers:
-            key = name.lower()
+        for key, name, value in head.fields:
             if key in DROPPED_FROM_REQUEST or key in named:
                 continue
             if keys is not None and key in CREDENTIALS and keys.is_gateway_credential(key, value):
