@@ -194,5 +194,6 @@ def tidy(path: str) -> str | None:
     if last == "..":
         del segments[-1:]
     tail = "" if last in {".", ".."} else last
-    clean = "/" + "/".join([*segments, tail])
+    # One slash in front, whatever is left: "//host" in a Location would be another site.
+    clean = "/" + "/".join([*segments, tail]).lstrip("/\\")
     return None if clean == path else clean

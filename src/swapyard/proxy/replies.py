@@ -70,8 +70,8 @@ def sse_error(error: RequestError, path: str, *, inside_event: bool = False) -> 
 
 
 def preflight(request_headers: bytes | None) -> Reply:
-    """The answer to any OPTIONS. `request_headers`: Access-Control-Request-Headers, None where it is absent. What it asks for
-    is allowed, less what can be no header name."""
+    """The answer to any OPTIONS. `request_headers`: Access-Control-Request-Headers, None where it is absent. What it asks
+    for is allowed, less what can be no header name."""
     if request_headers is None:
         allowed = b"Content-Type, Authorization, Accept, X-Requested-With"
     else:
@@ -89,6 +89,13 @@ def redirect(method: str, location: bytes) -> Reply:
     """A permanent redirect that keeps the method: 301 for GET and HEAD, else 308."""
     headers = [(b"Location", location), (b"Content-Length", b"0"), _ANY_ORIGIN]
     return Reply(301 if method in {"GET", "HEAD"} else 308, headers, b"")
+
+
+def not_served_yet(path: str) -> RequestError:
+    """For a route that the endpoint table knows and nothing serves yet (`Step.LATER`)."""
+    error = RequestError(f"{path} is not served by this version", code="not_implemented")
+    error.status = 501
+    return error
 
 
 def _content(error: RequestError, accept: bytes, path: str) -> tuple[bytes, bytes]:

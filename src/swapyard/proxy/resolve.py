@@ -30,6 +30,7 @@ from swapyard.errors import ModelNotFound
 LONGEST_SHOWN = 200
 # How many names are compared letter by letter (about 20 us each) when somebody asks for an unknown one.
 COMPARED = 32
+CLOSE = 0.5  # share of letters in common, from which on a name is worth suggesting
 _SEPARATOR = re.compile(rb"/|%2[Ff]")
 
 
@@ -107,11 +108,15 @@ class Names:
         if len(pool) > COMPARED:
             likeness = _likeness(_mark(wanted), self._marks)
             pool = [pool[i] for i in heapq.nlargest(COMPARED, range(len(pool)), key=likeness.__getitem__)]
-        by_folded: dict[str, str] = {}
+        matcher = difflib.SequenceMatcher(autojunk=False)
+        matcher.set_seq2(wanted)
+        close: list[tuple[float, str]] = []
         for known in pool:
-            by_folded.setdefault(known[:LONGEST_SHOWN].casefold(), known)
-        close = difflib.get_close_matches(wanted, by_folded, n=3, cutoff=0.5)
-        return [by_folded[folded] for folded in close]
+            matcher.set_seq1(known[:LONGEST_SHOWN].casefold())
+            if matcher.quick_ratio() >= CLOSE and (ratio := matcher.ratio()) >= CLOSE:
+                close.append((ratio, known))
+        close.sort(key=lambda match: -match[0])  # equally close ones stay in the order of the configuration
+        return [known for _, known in close[:3]]
 
     @cached_property
     def _marks(self) -> list[int]:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw
@@ -118,7 +119,7 @@ def replace_model(body: bytes, name: str) -> bytes:
 
 def replace_query_model(raw_query: bytes, name: str) -> bytes:
     """The same query asking for another model. Order and spelling of everything else stay (llama-swap sorts the keys)."""
-    value = b"model=" + "".join(chr(c) if chr(c).isalnum() or c in b"-._~" else f"%{c:02X}" for c in name.encode()).encode()
+    value = b"model=" + quote(name, safe="").encode()
     kept: list[bytes] = []
     placed = False
     for pair, (key, _) in zip(raw_query.split(b"&"), pairs(raw_query), strict=True):
