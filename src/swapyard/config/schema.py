@@ -53,8 +53,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 class Model(Struct, frozen=True, rename="camel", kw_only=True):
     """A command, and how to reach what it serves.
 
-    `argv` is `cmd` split for this platform (empty when `cmd` is empty: such a model fails when it is asked for); `cmd` is the
-    expanded text, as listings show it. `cmd_stop` keeps `${PID}`. `port` is the number that `${PORT}` stood for, None
+    `argv` is `cmd` split for this platform (empty when `cmd` is empty: such a model fails when it is asked for); `cmd` is
+    the expanded text, as listings show it. `cmd_stop` keeps `${PID}`. `port` is the number that `${PORT}` stood for, None
     where `cmd` does not use it. `ttl` and `unload_timeout` are final: the global values are already in place. `aliases`
     holds the listed ones and those that `setParamsByID` makes. `concurrency_limit` 0 = not set.
     """

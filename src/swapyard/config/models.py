@@ -1,0 +1,265 @@
+"""One entry of `models:` to a `Model`: its macros, its port, its defaults, and the checks that need only the model itself.
+
+The order of steps is fixed (section 1, steps 7 to 11): comment lines of the commands go first, then macros, then, if the
+command wants one, the next port. Models are taken in code-point order of their ids, because that decides the ports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from yaml import ScalarNode
+
+from .command import drop_comment_lines, split, split_command
+from .decode import UNSET, Context, read_struct
+from .file import FileConfig, FileFilters, FileModel
+from .macros import Macros, Scope, declared, model_scope, text_form
+from .nodes import Mapping, Node, is_null, kind_of, mark_of
+from .problems import Path, Problems
+from .schema import Capabilities, Compat, Filters, Model, Timeouts
+from .urls import base_url_doubt, check_path, url_fault
+
+COMFYUI = "comfyui_auto"  # serves /comfyui/, whose page keeps many requests and websockets open (llama-swap #1000, #1001)
+COMFYUI_LIMIT = 50
+WINDOWS_STOP = "taskkill /f /t /pid ${PID}"
+MAX_PORT = 65535
+
+
+@dataclass(slots=True)
+class ModelReader:
+    """Reads the models one after the other; `next_port` is the number that the next `${PORT}` gets."""
+
+    everywhere: Scope
+    settings: FileConfig
+    platform: str
+    next_port: int
+
+    @property
+    def problems(self) -> Problems:
+        return self.everywhere.problems
+
+    def read_all(self, block: Node | None) -> dict[str, Model]:
+        if block is None or is_null(block):
+            return {}
+        if not isinstance(block, Mapping):
+            self.problems.error(("models",), f"must be a mapping of ids to models, got {kind_of(block)}")
+            return {}
+        models = {}
+        for name in sorted(block.entries):
+            node = block.entries[name][1]
+            if is_null(node):
+                node = Mapping({}, mark_of(node))
+            if isinstance(node, Mapping):
+                models[name] = self.read(name, node)
+            else:
+                self.problems.error(("models", name), f"must be a mapping, got {kind_of(node)}")
+        return models
+
+    def read(self, name: str, node: Mapping) -> Model:
+        path: Path = ("models", name)
+        own: Macros = {}
+        given: dict[str, Any] = {}
+        if "macros" in node.entries:
+            own = declared(node.entries["macros"][1], (*path, "macros"), self.problems)
+            given["macros"] = UNSET
+        scope = model_scope(name, self.everywhere, own)
+        given["cmd"] = cmd = self.command("cmd", node, path, scope)
+        if "${PORT}" in cmd:
+            self.assign_port(path, scope)
+            given["cmd"] = cmd = text_form(scope.with_port(cmd))
+        if "${" in cmd:
+            scope.leftovers(cmd, (*path, "cmd"))
+        given["cmdStop"] = self.stop_command(node, path, scope)
+        given["proxy"] = self.proxy(node, path, scope)
+        if "filters" in node.entries:
+            node = with_expanded_ids(node, path, scope)
+        raw = read_struct(FileModel, node, path, Context(scope), given)
+        return self.model(name, raw, scope.port)
+
+    # --- the fields with rules of their own ----------------------------------------------------------------------------
+
+    def command(self, key: str, node: Mapping, path: Path, scope: Scope) -> str:
+        """The text of `cmd` or `cmdStop` without comment lines, macros expanded but for PORT."""
+        entry = node.entries.get(key)
+        if entry is None or is_null(entry[1]):
+            return ""
+        value = entry[1]
+        if not isinstance(value, ScalarNode):
+            self.problems.error((*path, key), f"must be a string, got {kind_of(value)}")
+            return ""
+        text = drop_comment_lines(value.value)
+        return text_form(scope.expand_macros(text, (*path, key))) if "${" in text else text
+
+    def assign_port(self, path: Path, scope: Scope) -> None:
+        scope.port = self.next_port
+        self.next_port += 1
+        if scope.port > MAX_PORT:
+            self.problems.warn((*path, "cmd"), f"${{PORT}} is {scope.port} here, which no server can use; lower startPort")
+
+    def stop_command(self, node: Mapping, path: Path, scope: Scope) -> str:
+        text = text_form(scope.with_port(self.command("cmdStop", node, path, scope)))
+        scope.leftovers(text, (*path, "cmdStop"), allowed=("PID",))
+        return text or (WINDOWS_STOP if self.platform == "win32" else "")
+
+    def proxy(self, node: Mapping, path: Path, scope: Scope) -> str:
+        entry = node.entries.get("proxy")
+        if entry is None or is_null(entry[1]):
+            text = "http://localhost:${PORT}"
+        elif isinstance(entry[1], ScalarNode):
+            text = entry[1].value
+        else:
+            self.problems.error((*path, "proxy"), f"must be a URL, got {kind_of(entry[1])}")
+            return ""
+        at = (*path, "proxy")
+        url = text_form(scope.expand(text, at)) if "${" in text else text
+        if "${" not in url:
+            self.check_url(url, at)
+            return url
+        if entry is None and "${PORT}" in url:
+            self.problems.error(at, "uses ${PORT} by default but cmd does not; give proxy, or put ${PORT} into cmd")
+        else:
+            scope.leftovers(url, at)
+        return url
+
+    def check_url(self, url: str, path: Path) -> None:
+        if url.startswith("http://localhost:") and url[17:].isdecimal():
+            return  # by far the most frequent one
+        fault = url_fault(url)
+        if fault:
+            self.problems.error(path, f'"{url}" {fault}')
+            return
+        doubt = base_url_doubt(url)
+        if doubt:
+            self.problems.warn(path, f'"{url}" {doubt}')
+
+    # --- the whole -------------------------------------------------------------------------------------------------------
+
+    def model(self, name: str, raw: FileModel, port: int | None) -> Model:
+        path: Path = ("models", name)
+        self.check(path, raw)
+        special = name == COMFYUI
+        settings = self.settings
+        limit = max(raw.concurrency_limit, 0)
+        loading = raw.send_loading_state
+        return Model(
+            cmd=raw.cmd,
+            argv=tuple(split_command(raw.cmd, self.platform)),
+            cmd_stop=raw.cmd_stop,
+            proxy=raw.proxy,
+            check_endpoint=self.check_endpoint(raw.check_endpoint, path),
+            ttl=settings.global_ttl if raw.ttl < 0 else raw.ttl,
+            unload_timeout=raw.unload_timeout or settings.unload_timeout or 10,
+            aliases=raw.aliases,
+            env=raw.env,
+            unlisted=raw.unlisted,
+            use_model_name=raw.use_model_name,
+            name=raw.name,
+            description=raw.description,
+            concurrency_limit=max(limit, COMFYUI_LIMIT) if special else limit,
+            send_loading_state=settings.send_loading_state if loading is None else loading,
+            filters=filters_of(raw.filters),
+            metadata=raw.metadata,
+            timeouts=timeouts_of(raw.timeouts),
+            compat=IGNORES_WEBSOCKETS if special or raw.compat.ignore_websockets else NO_COMPAT,
+            capabilities=capabilities_of(raw),
+            port=port,
+        )
+
+    def check_endpoint(self, endpoint: str, path: Path) -> str:
+        if endpoint == "/health":
+            return endpoint
+        fault = url_fault(endpoint)
+        if fault:
+            self.problems.error((*path, "checkEndpoint"), f'"{endpoint}" {fault}; give a path such as /health, or none')
+            return "/health"
+        return check_path(endpoint)
+
+    def check(self, path: Path, raw: FileModel) -> None:
+        warn = self.problems.warn
+        if not path[1]:
+            warn(path, "an empty model id cannot be asked for")
+        if not raw.cmd:
+            warn((*path, "cmd"), "is empty; the model cannot be started")
+        elif not split_command(raw.cmd, self.platform):
+            warn((*path, "cmd"), "is empty but for comments and quotes; the model cannot be started")
+        for key, text in (("cmd", raw.cmd), ("cmdStop", raw.cmd_stop)):
+            if '"' in text or "'" in text:
+                quote = split(text, self.platform)[1]
+                if quote:
+                    warn((*path, key), f"the quote {quote} is never closed; all that follows it is one argument")
+            if self.platform != "win32" and eats_backslashes(text):
+                warn(
+                    (*path, key), "a backslash outside quotes takes the next character; put a Windows path in single quotes"
+                )
+        for index, setting in enumerate(raw.env):
+            if "=" not in setting[1:]:
+                warn((*path, "env", index), f'"{setting}" is not NAME=value')
+        if raw.health_check_timeout is not None:
+            warn((*path, "healthCheckTimeout"), "has no effect on one model; the global healthCheckTimeout counts")
+        if raw.concurrency_limit < 0:
+            warn((*path, "concurrencyLimit"), f"{raw.concurrency_limit} acts as 0, which means no limit of its own")
+
+
+IGNORES_WEBSOCKETS = Compat(ignore_websockets=True)
+NO_COMPAT = Compat()
+NO_FILTERS = Filters()
+FILE_DEFAULTS = FileModel()
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+def eats_backslashes(text: str) -> bool:
+    """Looks like a Windows path outside quotes (`C:\\dir`), whose backslashes POSIX splitting removes."""
+    found = text.find(":\\")
+    return found > 0 and text[found - 1].isalpha() and not ("'" in text or '"' in text)
+
+
+def filters_of(raw: FileFilters) -> Filters:
+    if raw is FILE_DEFAULTS.filters:
+        return NO_FILTERS
+    names = {name.strip() for name in (raw.strip_params or raw.strip_params_legacy).split(",")}
+    return Filters(
+        strip_params=tuple(sorted(names - {"", "model"})),
+        set_params=without_model(raw.set_params),
+        set_params_by_id={name: without_model(values) for name, values in raw.set_params_by_id.items()},
+    )
+
+
+def without_model(params: dict[str, Any]) -> dict[str, Any]:
+    """In key order, in which they are applied; `model` is not theirs to change."""
+    return {key: params[key] for key in sorted(params) if key != "model"}
+
+
+def timeouts_of(raw: Any) -> Timeouts:
+    if raw is FILE_DEFAULTS.timeouts:
+        return DEFAULT_TIMEOUTS
+    return Timeouts(**{name: getattr(raw, name) for name in raw.__struct_fields__})
+
+
+def capabilities_of(raw: FileModel) -> Capabilities | None:
+    given = raw.capabilities
+    if given is FILE_DEFAULTS.capabilities:
+        return None
+    found = Capabilities(in_=given.in_, out=given.out, tools=given.tools, reranker=given.reranker, context=given.context)
+    return None if found == Capabilities() else found
+
+
+def with_expanded_ids(node: Mapping, path: Path, scope: Scope) -> Mapping:
+    """The model with the keys of `filters.setParamsByID` expanded, the only keys that may hold references."""
+    key, filters = node.entries["filters"]
+    if not isinstance(filters, Mapping) or "setParamsByID" not in filters.entries:
+        return node
+    by_id_key, by_id = filters.entries["setParamsByID"]
+    if not isinstance(by_id, Mapping) or not any("${" in name for name in by_id.entries):
+        return node
+    at: Path = (*path, "filters", "setParamsByID")
+    renamed: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for name, entry in by_id.entries.items():
+        new = text_form(scope.expand(name, at)) if "${" in name else name
+        scope.leftovers(new, (*at, name))
+        if new in renamed:
+            scope.problems.error((*at, name), f'"{origin[new]}" and "{name}" are both "{new}" once expanded')
+        renamed[new], origin[new] = entry, name
+    expanded = filters.entries | {"setParamsByID": (by_id_key, Mapping(renamed, by_id.mark))}
+    return Mapping(node.entries | {"filters": (key, Mapping(expanded, filters.mark))}, node.mark)

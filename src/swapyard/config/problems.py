@@ -1,0 +1,95 @@
+"""Every finding about the configuration, collected: errors and warnings with file, line and key path.
+
+Who finds something names the key's path; the place is looked up in the tree only then, so that a file without problems pays
+nothing. A missing key is reported at its nearest existing parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .nodes import Mapping, Mark, Node, Sequence, mark_of
+
+Path: TypeAlias = tuple[str | int, ...]
+Finding: TypeAlias = tuple[str, int, str]  # file, line (0: the file as a whole), text
+
+
+@dataclass(slots=True)
+class Problems:
+    """`tree` is the merged configuration once there is one; `sources` the files' names in the order they were read.
+
+    `unreadable`: a file is no proper YAML, so that further checks would only complain of the consequences.
+    """
+
+    sources: list[str] = field(default_factory=list)
+    tree: Mapping | None = None
+    unreadable: bool = False
+    errors: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+    def error(self, path: Path, message: str) -> None:
+        self.errors.append(self._finding(path, message))
+
+    def warn(self, path: Path, message: str) -> None:
+        self.warnings.append(self._finding(path, message))
+
+    def error_at(self, file: str, line: int, message: str) -> None:
+        """For what has no key path: `line` counts from 1, 0 stands for the file as a whole."""
+        self.errors.append((file, line, message))
+
+    def cannot_read(self, file: str, line: int, message: str) -> None:
+        self.unreadable = True
+        self.error_at(file, line, message)
+
+    def error_lines(self) -> list[str]:
+        return self._lines(self.errors)
+
+    def warning_lines(self) -> list[str]:
+        return self._lines(self.warnings)
+
+    def _finding(self, path: Path, message: str) -> Finding:
+        text = f"{dotted(path)}: {message}" if path else message
+        mark = None if self.tree is None else place(self.tree, path)
+        if mark is None:
+            return (self.sources[0] if self.sources else "", 0, text)
+        return (mark.name, mark.line + 1, text)
+
+    def _lines(self, findings: list[Finding]) -> list[str]:
+        order = {name: index for index, name in enumerate(self.sources)}
+        ranked = sorted(set(findings), key=lambda found: (order.get(found[0], -1), *found))
+        return [f"{located(file, line)}{text}" for file, line, text in ranked]
+
+
+def located(file: str, line: int) -> str:
+    if not file:
+        return ""
+    return f"{file}:{line}: " if line else f"{file}: "
+
+
+def place(tree: Mapping, path: Seq[str | int]) -> Mark | None:
+    """Where the last existing part of `path` stands: a key's own line, or a list element's."""
+    node: Node = tree
+    mark: Mark | None = None
+    for part in path:
+        if isinstance(node, Mapping) and isinstance(part, str) and part in node.entries:
+            key, node = node.entries[part]
+            mark = key.start_mark
+        elif isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+            mark = mark_of(node)
+        else:
+            break
+    return mark
+
+
+def dotted(path: Path) -> str:
+    """`("selectors", "s", "targets", 1)` is `selectors.s.targets[1]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
