@@ -1,0 +1,20 @@
+"""Benchmarks that anyone can run: `make bench`, or `python -m bench --quick`.
+
+Every figure is taken side by side in one run, in interleaved rounds, and judged as a ratio or a difference: absolute
+figures of a shared machine mean little. The sides are `direct` (the upstream itself), `nginx` (one worker, unbuffered),
+`swapyard` with its defaults, and any `peer` given as a command line.
+
+    __main__.py       the command line; builds the sides, runs the measures, prints the table
+    upstream.py       the scripted upstream, a process of its own: whole answers, streams, a gigabyte
+    stream_client.py  the client of a thousand streams, a process of its own
+    sides.py          what is measured: how each side is started, reached and stopped
+    processes.py      starting, awaiting and surely stopping processes
+    load.py           clients: wrk, a keep-alive client, a timed single request
+    measures.py       requests/s, added latency, streams
+    swaps.py          what a swap costs beyond the engine's own time; start-up
+    memory.py         resident memory: idle, after many requests, after a gigabyte
+    report.py         budgets, the table, the JSON file
+
+Nothing here is part of the package, and nothing of the package is imported: the gateway is run as users run it.
+`docs/benchmarks.md` tells how to read the table.
+"""
