@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swapyard.errors import BadRequest
-from swapyard.proxy.body import Asked, BodyKind, kind_of, read, read_form, read_json, read_query
+from swapyard.proxy.body import PIECE, Asked, BodyKind, kind_of, read, read_form, read_json, read_query
 
 JSON, FORM, MULTIPART = BodyKind.JSON, BodyKind.FORM, BodyKind.MULTIPART
 
@@ -113,6 +113,17 @@ def test_broken_text_is_told_with_its_place(body: bytes, place: str, cause: str)
     message = refusal(body).message
     assert place in message
     assert cause in message
+
+
+@pytest.mark.parametrize("character", ["é", "€", "😀"])
+@pytest.mark.parametrize("shift", range(5))
+def test_utf8_across_the_pieces_in_which_it_is_checked(character: str, shift: int) -> None:
+    head = '{"model":"a","x":"'
+    whole = head.encode() + b"x" * (PIECE - len(head) - shift) + character.encode() * 4 + b"x" * PIECE + b'"}'
+    assert read_json(whole).model == "a"
+    at = PIECE - shift
+    last = at + len(character.encode()) - 1
+    assert f"(byte {at})" in refusal(whole[:last] + b"\xff" + whole[last + 1 :]).message
 
 
 def test_the_surroundings_of_the_break_are_shown() -> None:
