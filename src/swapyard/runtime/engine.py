@@ -66,6 +66,10 @@ class RunProcess(Protocol):
 
     @property
     def pid(self) -> int | None: ...
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where the run answered its check; None without one."""
+
     def start(self) -> None: ...
     def stop(self, grace: float) -> None: ...
     def kill(self) -> None: ...
@@ -303,8 +307,8 @@ def refusal(command: Refuse, model: str) -> RequestError:
         case RefusalReason.QUEUE_FULL:
             return TooManyRequests(f'Too many requests: the queue of model "{model}" is full', code="queue_full")
         case RefusalReason.START_FAILED:
-            error = command.error or StartError("unknown cause")
-            return StartFailed(f'model "{model}" could not be started: {error.detail}', worth_retrying=error.worth_retrying)
+            error = command.error or StartError(f'model "{model}" did not start')
+            return StartFailed(error.detail, worth_retrying=error.worth_retrying)
         case RefusalReason.UNLOADED:
             return Unavailable(f'model "{model}" was unloaded while the request waited for it', retry_after=1)
         case RefusalReason.SHUTTING_DOWN:

@@ -1,0 +1,362 @@
+"""The composition root: wires the parts, serves, reloads, shuts down. Only `cli` imports it.
+
+A reload replaces what is made per configuration (proxy state, launchpad, policy) and nothing else: runs whose definition did
+not change go on. Shutdown has one budget of 30 seconds: waiting requests are refused at once, running ones may finish, and
+a part of the budget is kept for stopping processes in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from swapyard import __version__
+from swapyard.api.app import make_app
+from swapyard.api.services import Build, Services
+from swapyard.config.command import split_command
+from swapyard.config.load import Loaded
+from swapyard.config.mask import mask_command
+from swapyard.config.schema import Config
+from swapyard.config.watch import Watch
+from swapyard.core.matrix import MatrixSets
+from swapyard.core.messages import ModelPolicy, Planner, Policy
+from swapyard.core.planners.group import GroupPlanner
+from swapyard.core.planners.matrix import MatrixPlanner
+from swapyard.core.scheduler import Scheduler
+from swapyard.errors import ConfigError, RequestError
+from swapyard.http.server import ClientConnection, Server
+from swapyard.http.tls import Certificate
+from swapyard.observe.logs import Logs, StandardLogging
+from swapyard.observe.output import standard_output
+from swapyard.proxy.endpoints import TABLE
+from swapyard.proxy.gateway import Gateway
+from swapyard.proxy.replies import render
+from swapyard.proxy.state import ProxyState
+from swapyard.runtime.engine import Engine, Transition
+from swapyard.runtime.launchers.local import LocalLauncher
+from swapyard.runtime.launchpad import ConfiguredLaunchpad
+
+SHUTDOWN_BUDGET = 30.0  # seconds for everything
+KEPT_FOR_PROCESSES = 10.0  # of it, at most, for stopping processes in order
+WATCHDOG = 35.0  # after which the process ends whatever hangs
+WATCH_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says. `listen`: (host, port), host None = all interfaces; None = decided by the configuration.
+    `load` reads the configuration anew and raises ConfigError."""
+
+    load: Callable[[], Loaded]
+    listen: tuple[str | None, int] | None = None
+    certificate: tuple[Path, Path] | None = None
+    watch: tuple[Path | None, Path | None] | None = None
+
+
+class App:
+    """One serving process. Made and run on its event loop."""
+
+    def __init__(self, options: Options, loaded: Loaded, loop: asyncio.AbstractEventLoop) -> None:
+        config = loaded.config
+        self.loop = loop
+        self.config = config
+        self._options = options
+        self.logs = Logs(
+            to_stdout=config.log_to_stdout,
+            level=config.log_level,
+            time_format=config.log_time_format,
+            output=standard_output(),
+        )
+        self.log = self.logs.proxy_logger()
+        logging.basicConfig(handlers=[StandardLogging(self.log)], level=logging.WARNING, force=True)
+        self._launcher = LocalLauncher()
+        self.engine = Engine(Scheduler(policy_of(config)), self._launchpad(config), loop)
+        self.engine.observers.append(self._log_transition)
+        self.gateway = Gateway(ProxyState(config, self.engine), self._control_plane(), self.spawn)
+        self.server = Server(loop=loop, accept=self.gateway.accept, refuse=self.gateway.refuse, log_end=self._log_end)
+        self._certificate = Certificate(*options.certificate) if options.certificate else None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = asyncio.Event()
+        self._reload_asked = asyncio.Event()
+        self._signals = 0
+        for warning in loaded.warnings:
+            self.log.warning("%s", warning)
+
+    def _launchpad(self, config: Config) -> ConfiguredLaunchpad:
+        return ConfiguredLaunchpad(config, self._launcher, self.logs, lambda text: split_command(text, sys.platform))
+
+    def _control_plane(self) -> ASGIApp:
+        return make_app(
+            Services(
+                build=Build(__version__),
+                started=int(time.time()),
+                config=lambda: self.config,
+                names=lambda: self.gateway.state.names,
+                logs=self.logs,
+                states=self.states,
+                unload=self.engine.unload,
+                mask_command=mask_command,
+                render_error=render,
+                data_plane=tuple(row.path for row in TABLE),
+            )
+        )
+
+    def states(self) -> Mapping[str, str]:
+        scheduler = self.engine.scheduler
+        return {model: scheduler.state(model).value for model in scheduler.running()}
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Runs `work` as a task of this app: it is kept until it ends, and cancelled when the app does."""
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # --- serving ---
+
+    async def run(self) -> int:
+        """Serves until a signal ends it. Returns the exit code: 0, or 1 when it cannot listen."""
+        host, port = self._options.listen or self._default_address()
+        try:
+            listener = await self.loop.create_server(
+                self.server,
+                host,
+                port,
+                ssl=self._certificate.context if self._certificate else None,
+                backlog=2048,
+            )
+        except OSError as error:
+            self.log.error("cannot listen on %s:%d: %s%s", host or "", port, error.strerror or error, port_hint(error, port))
+            self.logs.close()
+            return 1
+        self._announce(host, listener.sockets[0].getsockname()[1])
+        self._take_signals()
+        self.spawn(self._reload_when_asked(), "reload")
+        if self._options.watch:
+            self.spawn(self._watch(*self._options.watch), "watch the configuration")
+        self._preload()
+        await self._stopping.wait()
+        await self._shut_down(listener)
+        return 0
+
+    def _default_address(self) -> tuple[str | None, int]:
+        port = 8443 if self._certificate else 8080
+        if self.config.api_keys:
+            self.log.info("apiKeys are set, so all interfaces are listened on (--listen 127.0.0.1:%d keeps it local)", port)
+            return None, port
+        self.log.info("no apiKeys are set, so only this machine can connect (--listen :%d opens it to all)", port)
+        return "127.0.0.1", port
+
+    def _announce(self, host: str | None, port: int) -> None:
+        scheme = "https" if self._certificate else "http"
+        shown = "localhost" if host in (None, "", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+        if ":" in (shown or ""):
+            shown = f"[{shown}]"
+        self.log.info("swapyard %s, listening on %s://%s:%d", __version__, scheme, shown, port)
+        if shown == "localhost" and host != "localhost" and not self.config.api_keys:
+            self.log.warning("anyone who can reach this machine can use it: set apiKeys, or --listen 127.0.0.1:%d", port)
+
+    def _preload(self) -> None:
+        for model in self.config.preload:
+            self.spawn(self._preload_one(model), f"preload {model}")
+
+    async def _preload_one(self, model: str) -> None:
+        try:
+            await self.engine.load(model)
+        except RequestError as error:
+            self.log.error("preload of %s failed: %s", model, error.message)
+        else:
+            self.log.info("<%s> is preloaded", model)
+
+    # --- what is told ---
+
+    def _log_end(self, connection: ClientConnection, status: int) -> None:
+        head = connection.head
+        self.logs.access(
+            connection.remote,
+            head.method.decode("latin-1"),
+            head.path.decode("latin-1"),
+            "HTTP/" + head.version,
+            status,
+            connection.bytes_sent,
+            head.known.get(b"user-agent", b"").decode("latin-1"),
+            self.loop.time() - head.started,
+        )
+
+    def _log_transition(self, change: Transition) -> None:
+        self.log.info("<%s> %s: %s", change.model, change.state.value, change.cause.partition("\n")[0])
+
+    # --- reload ---
+
+    def _take_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.loop.add_signal_handler(number, self._on_stop_signal)
+        if hasattr(signal, "SIGHUP"):
+            self.loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
+
+    async def _watch(self, config: Path | None, config_dir: Path | None) -> None:
+        watch = Watch(config, config_dir)
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            if await asyncio.to_thread(watch.changed):
+                self.log.info("the configuration has changed on disk")
+                self._reload_asked.set()
+
+    async def _reload_when_asked(self) -> None:
+        """One reload at a time. Whatever is asked for during one is done after it, so the last change always counts."""
+        while True:
+            await self._reload_asked.wait()
+            self._reload_asked.clear()
+            await self._reload()
+
+    async def _reload(self) -> None:
+        try:
+            loaded = await asyncio.to_thread(self._options.load)
+            if self._certificate is not None:
+                await asyncio.to_thread(self._certificate.reload)
+        except ConfigError as error:
+            self.log.error("the configuration is not reloaded, the one before goes on:")
+            for problem in error.problems:
+                self.log.error("%s", problem)
+            return
+        for warning in loaded.warnings:
+            self.log.warning("%s", warning)
+        old, new = self.config, loaded.config
+        replaced = replaced_models(old, new)
+        self.config = new
+        self.logs.configure(level=new.log_level, time_format=new.log_time_format)
+        self.gateway.state = ProxyState(new, self.engine)
+        self.engine.change_policy(policy_of(new), self._launchpad(new), replaced)
+        self.log.info(
+            "configuration reloaded: %d models%s",
+            len(new.models),
+            f", changed or gone: {', '.join(sorted(replaced))}" if replaced else ", no running model is affected",
+        )
+        if new.log_to_stdout != old.log_to_stdout:
+            self.log.warning("logToStdout changes with the next start")
+        self._preload()
+
+    # --- shutdown ---
+
+    def _on_stop_signal(self) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            self._stopping.set()
+            return
+        self.engine.kill_all()
+        self.logs.close(0.2)
+        os._exit(1)
+
+    async def _shut_down(self, listener: asyncio.Server) -> None:
+        began = self.loop.time()
+        watchdog = threading.Timer(WATCHDOG, os._exit, (1,))
+        watchdog.daemon = True
+        watchdog.start()
+        listener.close()
+        self.log.info("shutting down; a second signal stops everything at once")
+        self.logs.end_streams()
+        self.engine.begin_shutdown()
+        self.server.drain()
+        busy_until = began + SHUTDOWN_BUDGET - KEPT_FOR_PROCESSES
+        if self.server.connections:
+            self.log.info("waiting for %d connections to finish", len(self.server.connections))
+        while self.server.connections and self.loop.time() < busy_until:
+            await asyncio.sleep(0.02)
+        await self.engine.finish_shutdown(max(began + SHUTDOWN_BUDGET - self.loop.time() - 1.0, 1.0))
+        self.server.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        watchdog.cancel()
+        self.log.info("stopped")
+        self.logs.close()
+
+
+def policy_of(config: Config) -> Policy:
+    """What the core needs to know of a configuration."""
+    routing = config.routing
+    priority = routing.fifo.priority
+    models = {
+        name: ModelPolicy(
+            limit=model.concurrency_limit if model.concurrency_limit > 0 else None,
+            priority=priority.get(name, 0),
+            ttl=float(model.ttl),
+        )
+        for name, model in config.models.items()
+    }
+    return Policy(models, planner_of(config), max_wait=routing.fifo.max_wait, max_queue=routing.fifo.max_queue)
+
+
+def planner_of(config: Config) -> Planner:
+    matrix = config.routing.matrix
+    if config.routing.router == "matrix" and matrix is not None:
+        return MatrixPlanner(MatrixSets.parse(matrix.sets, matrix.vars, config.models), matrix.evict_costs)
+    return GroupPlanner(config.routing.groups)
+
+
+# Parts of a model's definition that its process does not see: a change of these alone leaves the run in place.
+NOT_PART_OF_A_RUN = (
+    "aliases", "unlisted", "use_model_name", "name", "description", "concurrency_limit", "send_loading_state",
+    "filters", "metadata", "compat", "capabilities", "ttl", "unload_timeout",
+)  # fmt: skip
+
+
+def replaced_models(old: Config, new: Config) -> frozenset[str]:
+    """Models whose running server no longer is what the configuration says: gone, or changed in what makes a run."""
+
+    def definition(config: Config, name: str) -> tuple[object, ...]:
+        model = config.models[name]
+        return tuple(getattr(model, field) for field in model.__struct_fields__ if field not in NOT_PART_OF_A_RUN)
+
+    return frozenset(
+        name for name in old.models if name not in new.models or definition(old, name) != definition(new, name)
+    )
+
+
+def port_hint(error: OSError, port: int) -> str:
+    import errno
+
+    if error.errno == errno.EADDRINUSE:
+        return f"; another program uses port {port}, perhaps another Swapyard: choose a free one with --listen"
+    if error.errno == errno.EACCES:
+        return f"; port {port} needs privileges: choose one above 1023 with --listen"
+    return ""
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop (winloop on Windows) where it exists."""
+    try:
+        if sys.platform == "win32":
+            import winloop as fast
+        else:
+            import uvloop as fast
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = fast.new_event_loop()
+    return loop
+
+
+def serve(options: Options) -> int:
+    """Loads and serves. Raises ConfigError when the configuration is wrong from the start."""
+    loaded = options.load()
+
+    async def main() -> int:
+        app = App(options, loaded, asyncio.get_running_loop())
+        return await app.run()
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main())
+
+
+__all__ = ["App", "Options", "serve"]
