@@ -15,6 +15,7 @@ figures of a shared machine mean little. The sides are `direct` (the upstream it
     memory.py         resident memory: idle, after many requests, after a gigabyte
     report.py         budgets, the table, the JSON file
 
-Nothing here is part of the package, and nothing of the package is imported: the gateway is run as users run it.
-`docs/benchmarks.md` tells how to read the table.
+    config_load.py, rewrite.py   two parts on their own, each a script: loading a large configuration, editing a request
+
+Nothing of the package is imported for the table: the gateway is run as users run it. docs/benchmarks.md tells more.
 """

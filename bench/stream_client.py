@@ -81,7 +81,11 @@ async def run(port: int, streams: int, model: str, limit: float) -> dict[str, fl
     for number in range(streams):
         done = loop.create_future()
         waiting.append(done)
-        await loop.create_connection(lambda done=done: Stream(request, tally, done), "127.0.0.1", port)  # type: ignore[misc]
+        try:
+            await loop.create_connection(lambda done=done: Stream(request, tally, done), "127.0.0.1", port)  # type: ignore[misc]
+        except OSError:
+            tally.failures += 1
+            done.set_result(None)
         if number % RAMP == RAMP - 1:
             await asyncio.sleep(RAMP_PAUSE)
     await asyncio.wait(waiting, timeout=limit)
