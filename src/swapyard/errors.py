@@ -28,11 +28,12 @@ class SwapyardError(Exception):
 
 
 class ConfigError(SwapyardError):
-    """The configuration is wrong. `problems` holds every finding, sorted, one line each."""
+    """The configuration is wrong. `problems` holds every finding, sorted, one line each; `warnings` what else was seen."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(self, problems: Sequence[str], warnings: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
 
 
 class RequestError(SwapyardError):

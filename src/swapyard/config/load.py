@@ -68,17 +68,20 @@ def loads(
 def resolve(texts: list[tuple[str, str]], environ: Mapping[str, str], platform: str, problems: Problems) -> Config:
     problems.sources = [name for name, _ in texts]
     with no_garbage_collection():
-        parsed = [parse(text, name, environ, problems) for name, text in texts]
-        sources = [source for source in parsed if source is not None]
-        if problems.unreadable:
-            raise ConfigError(problems.error_lines())
-        resolved = Config()
-        if sources:
-            problems.tree = merge([source.tree for source in sources], problems)
-            resolved = interpret(problems.tree, sources, platform, problems)
+        resolved = resolve_sources(texts, environ, platform, problems)
+        problems.tree = None  # the trees are to be gone before the collector looks around again
     if problems.errors:
-        raise ConfigError(problems.error_lines())
+        raise ConfigError(problems.error_lines(), problems.warning_lines())
     return resolved
+
+
+def resolve_sources(texts: list[tuple[str, str]], environ: Mapping[str, str], platform: str, problems: Problems) -> Config:
+    parsed = [parse(text, name, environ, problems) for name, text in texts]
+    sources = [source for source in parsed if source is not None]
+    if problems.unreadable or not sources:
+        return Config()
+    problems.tree = merge([source.tree for source in sources], problems)
+    return interpret(problems.tree, sources, platform, problems)
 
 
 def interpret(tree: Tree, sources: list[Source], platform: str, problems: Problems) -> Config:

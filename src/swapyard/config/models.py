@@ -137,14 +137,15 @@ class ModelReader:
 
     def model(self, name: str, raw: FileModel, port: int | None) -> Model:
         path: Path = ("models", name)
-        self.check(path, raw)
+        argv = tuple(split_command(raw.cmd, self.platform))
+        self.check(path, raw, argv)
         special = name == COMFYUI
         settings = self.settings
         limit = max(raw.concurrency_limit, 0)
         loading = raw.send_loading_state
         return Model(
             cmd=raw.cmd,
-            argv=tuple(split_command(raw.cmd, self.platform)),
+            argv=argv,
             cmd_stop=raw.cmd_stop,
             proxy=raw.proxy,
             check_endpoint=self.check_endpoint(raw.check_endpoint, path),
@@ -175,13 +176,13 @@ class ModelReader:
             return "/health"
         return check_path(endpoint)
 
-    def check(self, path: Path, raw: FileModel) -> None:
+    def check(self, path: Path, raw: FileModel, argv: tuple[str, ...]) -> None:
         warn = self.problems.warn
         if not path[1]:
             warn(path, "an empty model id cannot be asked for")
         if not raw.cmd:
             warn((*path, "cmd"), "is empty; the model cannot be started")
-        elif not split_command(raw.cmd, self.platform):
+        elif not argv:
             warn((*path, "cmd"), "is empty but for comments and quotes; the model cannot be started")
         for key, text in (("cmd", raw.cmd), ("cmdStop", raw.cmd_stop)):
             if '"' in text or "'" in text:

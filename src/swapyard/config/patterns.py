@@ -213,3 +213,8 @@ class Translator:
         self.at += 1
         # Escaped whatever it is: Python warns of set operations (`--`, `&&`, a nested `[`) that RE2 does not know.
         return re.escape(self.text[self.at - 1]), True
+
+
+def to_re2(pattern: str) -> str:
+    """A pattern made by `to_python`, in RE2's spelling again."""
+    return re.sub(r"\\(.)", lambda found: r"\z" if found[1] == "Z" else found[0], pattern.removeprefix("(?a)"), flags=re.S)

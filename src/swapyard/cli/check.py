@@ -1,0 +1,31 @@
+"""`swapyard check`: what is wrong with a configuration, or what it means, secrets masked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TextIO
+
+from swapyard.config.load import load
+from swapyard.config.mask import masked
+from swapyard.config.render import to_yaml
+from swapyard.errors import ConfigError
+
+
+def run(config: Path | None, config_dir: Path | None, out: TextIO) -> int:
+    """Prints every problem (exit status 1), or the resolved configuration as YAML with the warnings as comments on top (0).
+
+    The YAML can be loaded again, apart from the masked secrets.
+    """
+    try:
+        loaded = load(config, config_dir, environ=os.environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=out)
+        for warning in error.warnings:
+            print(f"warning: {warning}", file=out)
+        return 1
+    for warning in loaded.warnings:
+        print(f"# warning: {warning}", file=out)
+    out.write(to_yaml(masked(loaded.config)))
+    return 0
