@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -28,8 +29,8 @@ COUNT = {"messages": [{"role": "user", "content": "count to 999"}]}
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("half", [True, False])
-def test_a_client_that_leaves_frees_its_slot(start_engine: StartEngine, stream: bool, half: bool) -> None:
+@pytest.mark.parametrize("way", ["close", "half-close", "reset"])
+def test_a_client_that_leaves_frees_its_slot(start_engine: StartEngine, stream: bool, way: str) -> None:
     with start_engine("--tokens-per-second", "20") as engine:
         with socket.create_connection(("127.0.0.1", engine.port)) as client:
             client.sendall(request({**COUNT, "stream": stream}))
@@ -37,10 +38,12 @@ def test_a_client_that_leaves_frees_its_slot(start_engine: StartEngine, stream: 
                 assert client.recv(4096).startswith(b"HTTP/1.1 200")
             else:
                 wait_until_active(engine.address)
-            if half:
+            if way == "reset":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif way == "half-close":
                 client.shutdown(socket.SHUT_WR)
                 engine.wait_for("client gone")
-        if not half:
+        if way != "half-close":
             engine.wait_for("client gone")
         state = httpx.get(f"{engine.address}/demo/state").json()
 
