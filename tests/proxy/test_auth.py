@@ -43,6 +43,7 @@ CASES: list[tuple[bytes | None, bytes | None, bool]] = [
     (basic("u:wrong"), b"sk-one", False),
     (basic("u:"), b"sk-one", True),  # ... while what holds no key leaves the word to x-api-key
     (b"Basic !!!", b"sk-one", True),
+    (b"Basic !" + basic("u:sk-one")[6:], None, False),
     (b"Basic dTp", b"sk-one", True),
     (b"Bearer ", b"sk-one", True),
     (b"Bearer", b"sk-one", True),

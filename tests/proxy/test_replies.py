@@ -122,6 +122,15 @@ def test_text_and_html() -> None:
 @given(st.text(st.characters(exclude_categories=[])), st.sampled_from([b"", b"text/plain", b"text/html"]))
 def test_any_message_can_be_sent(message: str, accept: bytes) -> None:
     error = BadRequest(message, param=message)
+    assert_sendable(error, accept)
+
+
+def test_half_a_surrogate_pair_can_be_sent() -> None:
+    assert_sendable(BadRequest("a\ud800", param="\udcff"), b"")
+    assert_sendable(BadRequest("a\ud800"), b"text/plain")
+
+
+def assert_sendable(error: RequestError, accept: bytes) -> None:
     for path in ("/", "/v1/messages"):
         reply = render(error, accept=accept, path=path)
         text = reply.body.decode()

@@ -308,6 +308,7 @@ def test_edits_agree_with_a_naive_implementation(
         (b'{"t":[{"model":"a"}],"model":"a"}', b'{"t":[{"model":"a"}],"model":"new"}'),
         (b'{"model":"a","t":[{"model":"a"}]}', b'{"model":"new","t":[{"model":"a"}]}'),
         (b'{"t":{"model":"a"},"model":"a","u":{"model":"a"}}', b'{"t":{"model":"a"},"model":"new","u":{"model":"a"}}'),
+        (b'{"t":{"model":"a"}, "model": "a" }', b'{"t":{"model":"a"}, "model": "new" }'),
         (b'{"t":{"model":"a"},"mod\\u0065l":"a"}', b'{"t":{"model":"a"},"model":"new"}'),
         (b'{"t":"\\"model\\":\\"a\\"","model":"a"}', b'{"t":"\\"model\\":\\"a\\"","model":"new"}'),
         (b'{"t":{"model":12},"model":1}', b'{"t":{"model":12},"model":"new"}'),

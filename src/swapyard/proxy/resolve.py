@@ -138,11 +138,8 @@ class Names:
         if found is None:
             return None
         resolved, end, following = found
-        if following == len(raw) and end == following:
-            rest = b""
-        else:
-            rest = raw[end:] if raw[end : end + 1] == b"/" else b"/" + raw[following:]
-        return Passage(resolved, resolved.requested, rest)
+        nothing_follows = end == len(raw)
+        return Passage(resolved, resolved.requested, b"" if nothing_follows else b"/" + raw[following:])
 
     def ignored(self, rest: str) -> bool:
         """Whether `upstream.ignorePaths` matches this rest (decoded): such a request never starts a model."""
