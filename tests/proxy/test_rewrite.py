@@ -107,6 +107,12 @@ def test_paths_are_applied_in_ascending_order() -> None:
         (b'{"l":[[1]]}', "l.0.x", 9, b'{"l":[[1]]}'),
         (b"{}", "ctx", None, b'{"ctx":null}'),
         (b"{}", "v", {"b": [1, 2.5, "x"], "a": {"d": True, "c": None}}, b'{"v":{"a":{"c":null,"d":true},"b":[1,2.5,"x"]}}'),
+        (
+            b"{}",
+            "logit_bias",
+            {15043: 1, "b": 2, True: 3, 1.5: [{None: 4}]},
+            b'{"logit_bias":{"1.5":[{"null":4}],"15043":1,"b":2,"true":3}}',
+        ),
         (b"{}", "größe", "ü", '{"größe":"ü"}'.encode()),
     ],
 )

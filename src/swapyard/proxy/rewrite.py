@@ -183,7 +183,17 @@ def _puts(params: Mapping[str, Any]) -> Iterator[Put]:
 
 
 def _raw(value: Any) -> Raw:
-    return Raw(msgspec.json.encode(value, order="sorted"))
+    return Raw(_close(_json_ready(value)))
+
+
+def _json_ready(value: Any) -> Any:
+    """YAML's maps as JSON has them: keys are text (`logit_bias: {15043: 1}`), and sorted."""
+    if isinstance(value, Mapping):
+        texts = {key if isinstance(key, str) else _close(key).decode().strip('"'): key for key in value}
+        return {text: _json_ready(value[texts[text]]) for text in sorted(texts)}
+    if isinstance(value, list | tuple):
+        return [_json_ready(item) for item in value]
+    return value
 
 
 def _edit_top(members: Members, edit: Edit) -> bool:
