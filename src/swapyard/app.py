@@ -26,7 +26,7 @@ from swapyard.api.app import make_app
 from swapyard.api.services import Build, Services
 from swapyard.config.command import split_command
 from swapyard.config.load import Loaded
-from swapyard.config.mask import mask_command
+from swapyard.config.mask import masked_command
 from swapyard.config.schema import Config
 from swapyard.config.watch import Watch
 from swapyard.core.matrix import MatrixSets
@@ -106,7 +106,7 @@ class App:
                 logs=self.logs,
                 states=self.states,
                 unload=self.engine.unload,
-                mask_command=mask_command,
+                mask_command=masked_command,
                 render_error=render,
                 data_plane=tuple(row.path for row in TABLE),
             )
