@@ -52,13 +52,14 @@ def run(bench: Bench, size: Size, wanted: list[str], peer: str) -> list[Row]:
         print(f"... {name}", file=sys.stderr, flush=True)
         try:
             rows.extend(measure())
-        except (BadAnswer, FailedToStart) as error:
+        except (BadAnswer, FailedToStart, OSError) as error:
             print(f"{name} failed: {error}", file=sys.stderr)
             rows.append(Row(f"{name}: FAILED", "", {}))
 
     if together := [name for name in SIDE_BY_SIDE if name in wanted]:
         with bench.all_running() as sides:
-            measures.warm(sides)
+            for name, served in sides.items():
+                add(f"warm up {name}", lambda served=served: measures.warm(served))  # type: ignore[misc]
             for name in together:
                 add(name, lambda name=name: SIDE_BY_SIDE[name](sides, size, peer))  # type: ignore[misc]
     for name in GATEWAYS_ALONE:

@@ -15,6 +15,9 @@ from typing import Any, Self
 SCRIPT = Path(__file__).with_name("chat.lua")
 
 
+TIMEOUT = 30.0  # seconds to connect, and of silence
+
+
 class BadAnswer(Exception):  # noqa: N818 (said as it is)
     pass
 
@@ -65,7 +68,7 @@ class KeepAlive:
         self.port = port
 
     def __enter__(self) -> Self:
-        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=120)
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self
 

@@ -43,11 +43,11 @@ FULL = Size(5, 4, 2000, STREAMS, 10, 20, 10, 100_000, 1 << 30)
 QUICK = Size(2, 1, 500, 200, 3, 4, 3, 10_000, 1 << 27)
 
 
-def warm(sides: Sides) -> None:
+def warm(served: Served) -> list[Row]:
     """The first request to a gateway loads the model. It is not measured."""
-    for served in sides.values():
-        with KeepAlive(served.port) as client:
-            client.whole(post(chat()))
+    with KeepAlive(served.port) as client:
+        client.whole(post(chat()))
+    return []
 
 
 def rounds(sides: Sides, count: int, measure: Callable[[Served], float]) -> dict[str, list[float]]:
