@@ -95,8 +95,10 @@ def split_windows(text: str) -> tuple[list[str], str | None]:
             continue
         word = [] if word is None else word
         if character == "\\":
-            count = len(text[position:]) - len(text[position:].lstrip("\\"))
-            position += count
+            start = position
+            while position < end and text[position] == "\\":
+                position += 1
+            count = position - start
             if text[position : position + 1] == '"':
                 word.append("\\" * (count // 2))
                 if count % 2:

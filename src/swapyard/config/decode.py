@@ -110,13 +110,14 @@ def read_number(node: Node, path: Path, context: Context) -> Any:
 
 def read_int(node: Node, path: Path, context: Context) -> Any:
     value = read_number(node, path, context)
-    if value is UNSET or type(value) is int:
-        if value is not UNSET and abs(value) >= 2**63:
-            return context.refuse(path, "a 64-bit number", str(value))
+    if value is UNSET:
         return value
-    if value != int(value):
-        context.problems.warn(path, f"is a whole number: {value} is read as {int(value)}")
-    return int(value)
+    whole = int(value)
+    if not -(2**63) <= whole < 2**63:
+        return context.refuse(path, "a number of at most 64 bits", str(value))
+    if whole != value:
+        context.problems.warn(path, f"is a whole number: {value} is read as {whole}")
+    return whole
 
 
 def read_float(node: Node, path: Path, context: Context) -> Any:

@@ -78,9 +78,9 @@ def resolve(texts: list[tuple[str, str]], environ: Mapping[str, str], platform: 
 def resolve_sources(texts: list[tuple[str, str]], environ: Mapping[str, str], platform: str, problems: Problems) -> Config:
     parsed = [parse(text, name, environ, problems) for name, text in texts]
     sources = [source for source in parsed if source is not None]
-    if problems.unreadable or not sources:
+    if problems.unreadable:
         return Config()
-    problems.tree = merge([source.tree for source in sources], problems)
+    problems.tree = merge([source.tree for source in sources] or [Tree({}, None)], problems)
     return interpret(problems.tree, sources, platform, problems)
 
 

@@ -140,17 +140,17 @@ class Builder:
         if not self.has_env or env.OPEN not in node.value:
             return node
         text = self.fill(node)
-        if text is None:
+        if text is None:  # reported; without a value nothing else will complain of it
             return ScalarNode(NULL, "", node.start_mark)
         return ScalarNode(node.tag, text.strip(" \t") if node.tag == PLAIN else text, node.start_mark)
 
     def fill(self, node: ScalarNode) -> str | None:
-        """The text with the variables' values; None after a problem."""
+        """The text with the variables' values; None where it has nothing but unset ones."""
         faults: list[str] = []
         text = env.fill(node.value, self.environ, faults.append)
         for fault in faults:
             self.problems.error_at(self.name, node.start_mark.line + 1, fault)
-        return None if faults else text
+        return None if faults and not text else text
 
     def sequence(self, node: SequenceNode) -> Sequence:
         items = [item if type(item) is ScalarNode and not self.has_env else self.build(item) for item in node.value]
