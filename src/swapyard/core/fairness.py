@@ -1,12 +1,13 @@
 """Fairness: no ticket waits for ever because others keep what it needs busy (llama-swap #612, #790).
 
-A model whose head has waited `max_wait` is *overdue*. While something is in its way (busy runs, loads of others) it is a
-`Gate`: the models in its way are gated, which means that they serve who came before their turn began (`Slot.mark`) and let
-nobody else in; and no load may begin that would stand in its way again, unless for somebody who is older still. So turns
-alternate: each lasts as long as those who waited at its beginning need.
+A model whose head has waited `max_wait` is *overdue*, and no load may begin that would stand in its way, unless for
+somebody who is older still. While something is in its way already (busy runs, loads of others), the models that must go
+before it may serve are *gated*: they serve whoever came before their turn began (`Slot.mark`) and let nobody else in. So
+turns alternate, and each lasts as long as those need who waited at its beginning.
 
-An overdue model that waits for nothing but its own capacity gates nobody, so the oldest gate can always be served in the
-end: what it waits for are leases, of which there come no new ones, and loads, which end.
+Why somebody is always served in the end: an overdue model that waits only for its own capacity holds loads back while its
+turn lasts, and no longer if it is gated then; the oldest of the others waits for leases, of which there come no new ones,
+and for loads, which end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from swapyard.core.room import Room
 
 @dataclass(slots=True, frozen=True)
 class Gate:
-    """`seq`: how old it is. `evict`: who must go before it may serve."""
+    """An overdue model. `seq`: how old it is. `evict`: who must go before it may serve."""
 
     slot: Slot
     seq: int
@@ -36,12 +37,9 @@ class Fairness:
         self._queue = queue
         self.max_wait = max_wait
         self.due = inf
+        self._overdue: list[Slot] = []
         self._gates: list[Gate] = []
         self._gated: tuple[Slot, ...] = ()
-
-    @property
-    def active(self) -> bool:
-        return bool(self._gates)
 
     def changed(self, max_wait: float) -> None:
         """There is a new bound, and who must go for whom may have changed: the next look is to be a full one."""
@@ -60,15 +58,20 @@ class Fairness:
     def look(self, now: float) -> list[Slot]:
         """Finds out anew who is overdue and whom that gates. Returns the overdue models, oldest first (of those that are
         interchangeable, the oldest only)."""
-        if not self._gates and now < self.due:
+        if not self._overdue and now < self.due:
             return []
-        overdue = self._queue.overdue(now, self.max_wait, self._room.singular()) if self.max_wait > 0 else []
+        on = self.max_wait > 0
+        self._overdue = self._queue.overdue(now, self.max_wait, self._room.singular()) if on else []
+        self.due = self._queue.next_overdue(now, self.max_wait) if on else inf
+        waits_for_itself = {slot: self._room.servable(slot) for slot in self._overdue}
+        evictions = [self._room.evict(slot) for slot in self._overdue if not waits_for_itself[slot]]
+        self._gate(tuple(dict.fromkeys(slot for evict in evictions for slot in evict)))
         self._gates = [
-            Gate(slot, slot.first_waiter().seq, self._room.evict(slot)) for slot in overdue if not self._room.servable(slot)
+            Gate(slot, slot.first_waiter().seq, self._room.evict(slot))
+            for slot in self._overdue
+            if not (waits_for_itself[slot] and slot.gated and slot.first_waiter().seq > slot.mark)
         ]
-        self._gate(tuple(dict.fromkeys(slot for gate in self._gates for slot in gate.evict)))
-        self.due = self._queue.next_overdue(now, self.max_wait) if self.max_wait > 0 else inf
-        return overdue
+        return self._overdue
 
     def holds_back(self, slot: Slot, evict: tuple[Slot, ...]) -> bool:
         """Whether a load of `slot` with these victims would stand in the way of an older, overdue ticket."""

@@ -109,14 +109,18 @@ class Queue:
     def by_rank(self, singular: Iterable[Slot]) -> Iterator[Slot]:
         """Models worth a look, best rank first: every queued one of `singular` (those that are not plain), and of each kin
         its best plain model, then its next if the former got a load while it was the consumer's."""
-        heap: list[tuple[int, int, Slot, Kin | None]] = [(*rank(slot), slot, None) for slot in singular if slot.queued]
-        heap += [(*rank(slot), slot, kin) for kin in self._kins if (slot := kin.best()) is not None]
+        # The third field keeps comparisons from reaching the fourth, should a model lose its last singularity on the way.
+        heap: list[tuple[int, int, bool, Slot, Kin | None]] = [
+            (*rank(slot), False, slot, None) for slot in singular if slot.queued
+        ]
+        heap += [(*rank(slot), True, slot, kin) for kin in self._kins if (slot := kin.best()) is not None]
         heapq.heapify(heap)
         while heap:
-            _, _, slot, kin = heapq.heappop(heap)
-            yield slot
+            _, _, _, slot, kin = heapq.heappop(heap)
+            if slot.queued:
+                yield slot
             if kin is not None and not slot.queued and (following := kin.best()) is not None:
-                heapq.heappush(heap, (*rank(following), following, kin))
+                heapq.heappush(heap, (*rank(following), True, following, kin))
 
     def overdue(self, now: float, max_wait: float, singular: Iterable[Slot]) -> list[Slot]:
         """Models whose head has waited that long, oldest first: of `singular` each, of a kin's plain ones the oldest."""

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from swapyard.core.lifecycle import State
-from swapyard.core.messages import Planner, RunId
+from swapyard.core.messages import ModelPolicy, Planner, RunId
 from swapyard.core.queue import Kin
 from swapyard.core.records import Load, Run, Slot
 
@@ -40,6 +40,20 @@ class Room:
     def kin_of(self, model: str) -> Kin:
         name = self._kin_of(model) if self._kin_of is not None else None
         return Kin() if name is None else self._kins.setdefault(name, Kin())
+
+    def add(self, model: str, policy: ModelPolicy) -> None:
+        slot = self.slots[model] = Slot(model, policy, self.kin_of(model))
+        self.update(slot, policy)
+
+    def update(self, slot: Slot, policy: ModelPolicy | None) -> None:
+        """The slot, which is not queued, gets this policy. None: the model is gone, and its slot goes once it has no run."""
+        slot.known = policy is not None
+        slot.kin = self.kin_of(slot.model)
+        if policy is not None:
+            slot.policy = policy
+            slot.capacity = policy.limit if policy.limit is not None else policy.parallel
+        elif slot.run is None:
+            del self.slots[slot.model]
 
     def note(self, slot: Slot) -> None:
         """To be called after the slot's run or load has come or gone."""
