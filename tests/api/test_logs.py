@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.types import Message
 
 from swapyard.config.schema import Config, Model, Peer
+from swapyard.observe.monitor import QUEUE_BYTES
 
 if TYPE_CHECKING:
     from tests.api.conftest import Yard
@@ -127,6 +129,28 @@ async def test_a_connection_that_breaks_while_sending_ends_the_stream_quietly(ya
     stream = yard.open("/logs/stream", send=broken)
     await asyncio.wait_for(stream.task, 5)
     assert yard.logs.proxy.history() == b""
+
+
+async def test_a_reader_that_never_reads_costs_the_child_nothing_and_bounded_memory(yard: Yard) -> None:
+    """A stalled browser tab used to stall llama.cpp (llama-swap #875)."""
+    stalled, received = asyncio.Event(), 0
+
+    async def stall(message: Message) -> None:
+        nonlocal received
+        received += len(message.get("body", b""))
+        await stalled.wait()
+
+    yard.config = Config(models={"m": Model()})
+    stream = yard.open("/logs/stream/m", send=stall)
+    await asyncio.sleep(0)
+    write = yard.logs.upstream_writer("m")
+    for _ in range(800):
+        write(b"x" * 65_536)  # 50 MiB, without once giving way to the reader
+    assert yard.logs.model("m").history() == b"x" * 102_400
+    stalled.set()
+    yard.logs.end_streams()
+    await asyncio.wait_for(stream.task, 5)
+    assert QUEUE_BYTES - 65_536 <= received <= QUEUE_BYTES + 100  # what waited for it, and the marker
 
 
 async def test_head_of_a_stream_is_a_head_only(yard: Yard) -> None:

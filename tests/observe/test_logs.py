@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
+import os
 import re
 import threading
 
 import pytest
 
 from swapyard.observe.logs import Destination, Logs, StandardLogging
-from swapyard.observe.output import Output
+from swapyard.observe.output import Output, standard_output
 
 
 def collected(limit: int = 1_000_000) -> tuple[Output, bytearray]:
@@ -221,6 +223,27 @@ def test_a_terminal_that_is_gone_swallows_everything() -> None:
         logs.proxy_logger().info("into the void")
     logs.close(timeout=30)
     assert logs.combined.history().count(b"void") == 10
+
+
+def test_standard_output_gets_every_byte_also_where_it_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)  # what some programs do to a terminal that they share
+    with open(reading, "rb", buffering=0) as source, open(writing, "wb", buffering=0) as target:  # noqa: PTH123
+        monkeypatch.setattr("sys.stdout", target)
+        output = standard_output()
+        assert output
+        output.write(b"x" * 1_000_000)
+        received = 0
+        while received < 1_000_000:
+            received += len(source.read(65_536))
+        assert output.close(30)
+
+
+def test_without_a_standard_output_there_is_nothing_to_write_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert standard_output() is None
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert standard_output() is None
 
 
 async def test_ending_the_streams_reaches_every_monitor_also_one_made_later() -> None:

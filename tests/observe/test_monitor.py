@@ -91,6 +91,28 @@ async def test_a_gap_is_marked_where_it_is_and_reading_goes_on_after_it() -> Non
     reader.close()
 
 
+async def test_writers_on_many_threads_and_a_reader_agree_on_every_byte() -> None:
+    monitor = LogMonitor(capacity=1_000_000)
+    reader = monitor.subscribe(limit=10_000_000)
+
+    def write(piece: bytes) -> None:
+        for _ in range(2000):
+            monitor.write(piece)
+
+    pieces = [b"a" * 10, b"b" * 10, b"c" * 10]
+    writers = [threading.Thread(target=write, args=(piece,)) for piece in pieces]
+    for writer in writers:
+        writer.start()
+    seen = b""
+    while len(seen) < 60_000:
+        seen += await reader.next() or b""
+    for writer in writers:
+        writer.join()
+    assert seen == monitor.history()
+    assert {seen[at : at + 10] for at in range(0, 60_000, 10)} == set(pieces)
+    reader.close()
+
+
 async def test_ending_the_streams_lets_readers_finish_and_later_ones_see_only_the_history() -> None:
     monitor = LogMonitor()
     reader = monitor.subscribe()

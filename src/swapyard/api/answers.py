@@ -87,7 +87,7 @@ class LiveAnswer(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             watcher.cancel()
-            await asyncio.wait([watcher])
+            await asyncio.gather(watcher, return_exceptions=True)
 
     async def _close_when_the_client_leaves(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":

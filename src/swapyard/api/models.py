@@ -18,6 +18,7 @@ from starlette.routing import Route
 from swapyard.api.answers import allow_origin, encode, raw_json_answer
 from swapyard.api.services import Services
 from swapyard.config.schema import Capabilities, Config, Model, Selector
+from swapyard.errors import NotFound
 from swapyard.proxy.resolve import Kind, Names
 
 # Fields of the record itself; a capabilities block takes them out of the metadata, so that they are told once.
@@ -202,6 +203,8 @@ def routes(services: Services) -> list[Route]:
 
     async def show_model(request: Request) -> Response:
         name = request.path_params["id"]
+        if not name:
+            raise NotFound("which model? /v1/models lists all, /v1/models/{id} shows one")
         return allow_origin(request, raw_json_answer((await current()).render_one(name, loaded())))
 
     return [

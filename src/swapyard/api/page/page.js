@@ -55,7 +55,7 @@ function row(model, state) {
     button.type = "button";
     button.addEventListener("click", (event) => {
       event.stopPropagation();
-      unload("/api/models/unload/" + model.id.split("/").map(encodeURIComponent).join("/"));
+      unload("/api/models/unload/" + encodeURIComponent(model.id));
     });
     item.append(button);
   }
@@ -76,8 +76,9 @@ async function refresh() {
     const states = new Map(running.running.map((entry) => [entry.model, entry.state]));
     const rows = list.data.map((model) => {
       const told = model.meta.llamaswap;
-      const served = told.type === "peer" ? `at ${told.peerID}` : (states.get(told.modelID ?? model.id) ?? "stopped");
-      return [model, served];
+      if (told.type === "peer") return [model, `at ${told.peerID}`];
+      if (told.type === "selector") return [model, model.status.value];
+      return [model, states.get(told.modelID ?? model.id) ?? "stopped"];
     });
     const now = JSON.stringify(rows);
     if (now !== shown) {
