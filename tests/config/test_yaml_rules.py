@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
+
+from swapyard.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -241,9 +244,5 @@ def test_a_bomb_of_macros_is_refused(load: Any) -> None:
     "text", ["a: \x00", "a: \x07b", "\ud800: x".encode("utf-8", "replace").decode(), "%YAML 9.9\n--- a", "!<x> y"]
 )
 def test_odd_bytes_give_an_error_or_nothing_but_never_a_crash(load: Any, text: str) -> None:
-    from swapyard.errors import ConfigError
-
-    try:
-        load.resolved(text)
-    except ConfigError as error:
-        assert error.problems
+    with contextlib.suppress(ConfigError):
+        assert load.resolved(text).models == {}

@@ -95,6 +95,7 @@ def interpret(tree: Tree, sources: list[Source], platform: str, problems: Proble
 
 def assemble(raw: FileConfig, models: dict[str, Model], problems: Problems) -> Config:
     """What needs more than one block: names, routing, and all that refers to models."""
+    problems.settle()
     peers = {name: checks.peer(name, peer, problems) for name, peer in raw.peers.items()}
     names = collect(models, peers, problems)
     routing, sets = routing_of(raw, names, problems)

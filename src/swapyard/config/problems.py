@@ -20,17 +20,27 @@ Finding: TypeAlias = tuple[str, int, str]  # file, line (0: the file as a whole)
 class Problems:
     """`tree` is the merged configuration once there is one; `sources` the files' names in the order they were read.
 
-    `unreadable`: a file is no proper YAML, so that further checks would only complain of the consequences.
+    `unreadable`: a file is no proper YAML, so that further checks would only complain of the consequences. For the same
+    reason nothing more is said about keys that were wrong when `settle` was called, nor about what is below them.
     """
 
     sources: list[str] = field(default_factory=list)
     tree: Mapping | None = None
     unreadable: bool = False
+    reported: set[Path] = field(default_factory=set)
+    settled: set[Path] = field(default_factory=set)
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
     def error(self, path: Path, message: str) -> None:
+        if self.settled and any(path[:length] in self.settled for length in range(1, len(path) + 1)):
+            return
+        self.reported.add(path)
         self.errors.append(self._finding(path, message))
+
+    def settle(self) -> None:
+        """Everything has been read; from now on checks look at values that may be mere substitutes for wrong ones."""
+        self.settled |= self.reported
 
     def warn(self, path: Path, message: str) -> None:
         self.warnings.append(self._finding(path, message))
