@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.load import BadAnswer, KeepAlive, chat, post, wrk
 from bench.processes import Served
 from bench.report import Budget, Row, added_to, itself, ratio_to
 
 Sides = Mapping[str, Served]
+Result = TypeVar("Result")
 
 CONNECTIONS = 16
 STREAMS = 1000
@@ -33,14 +34,15 @@ class Size:
     latency_requests: int
     streams: int
     stream_seconds: int
+    stream_rounds: int
     swaps: int
     starts: int
     memory_requests: int
     gigabyte: int
 
 
-FULL = Size(5, 4, 2000, STREAMS, 10, 20, 10, 100_000, 1 << 30)
-QUICK = Size(2, 1, 500, 200, 3, 4, 3, 10_000, 1 << 27)
+FULL = Size(5, 4, 2000, STREAMS, 6, 3, 20, 10, 100_000, 1 << 30)
+QUICK = Size(2, 1, 500, 200, 3, 1, 4, 3, 10_000, 1 << 27)
 
 
 def warm(served: Served) -> list[Row]:
@@ -50,9 +52,9 @@ def warm(served: Served) -> list[Row]:
     return []
 
 
-def rounds(sides: Sides, count: int, measure: Callable[[Served], float]) -> dict[str, list[float]]:
+def rounds(sides: Sides, count: int, measure: Callable[[Served], Result]) -> dict[str, list[Result]]:
     """`measure` of every side, `count` times in turns; every other round goes backwards."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
+    found: dict[str, list[Result]] = {name: [] for name in sides}
     for number in range(count):
         names = list(sides) if number % 2 == 0 else list(sides)[::-1]
         for name in names:
@@ -79,18 +81,15 @@ def throughput(sides: Sides, size: Size, peer: str) -> list[Row]:
 def latency(sides: Sides, size: Size, peer: str) -> list[Row]:
     """One client, one connection. The p50 and p99 of each round, in milliseconds; what counts is what is added to direct."""
     request = post(chat())
-    p50: dict[str, list[float]] = {name: [] for name in sides}
-    p99: dict[str, list[float]] = {name: [] for name in sides}
 
-    def batch(served: Served) -> float:
+    def batch(served: Served) -> tuple[float, float]:
         with KeepAlive(served.port) as client:
             taken = sorted(client.latencies(request, size.latency_requests))
-        name = next(name for name, side in sides.items() if side is served)
-        p50[name].append(taken[len(taken) // 2] * 1000)
-        p99[name].append(taken[len(taken) * 99 // 100] * 1000)
-        return 0.0
+        return taken[len(taken) // 2] * 1000, taken[len(taken) * 99 // 100] * 1000
 
-    rounds(sides, size.rounds, batch)
+    found = rounds(sides, size.rounds, batch)
+    p50 = {name: [one[0] for one in taken] for name, taken in found.items()}
+    p99 = {name: [one[1] for one in taken] for name, taken in found.items()}
     return [
         Row(
             "latency p50, 1 client",
@@ -122,9 +121,9 @@ def sse(sides: Sides, size: Size, peer: str) -> list[Row]:
 
 def streams(sides: Sides, size: Size, peer: str) -> list[Row]:
     """Many streams at 20 events per second each: none may stall, and the gaps may grow only a little."""
-    found = {name: many_streams(served, size) for name, served in sides.items()}
-    gaps = {name: result["p99_gap_ms"] for name, result in found.items()}
-    stalls = {name: result["stalls"] + result["failures"] for name, result in found.items()}
+    results = rounds(sides, size.stream_rounds, lambda served: many_streams(served, size))
+    gaps = medians({name: [one["p99_gap_ms"] for one in taken] for name, taken in results.items()})
+    stalls = {name: sum(one["stalls"] + one["failures"] for one in taken) for name, taken in results.items()}
     return [
         Row(f"{size.streams} streams at 20/s: stalled", "streams", stalls, [Budget("= 0", 0, itself, shown="{:.0f}")]),
         Row(
@@ -132,7 +131,7 @@ def streams(sides: Sides, size: Size, peer: str) -> list[Row]:
             "ms",
             gaps,
             [Budget("+ <= 25 ms", 25, added_to("direct"), shown="{:+.1f}")],
-            found,
+            results,
         ),
     ]
 
