@@ -41,7 +41,10 @@ def lenient(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     widened = {key: lenient(entry) if key != "default" else entry for key, entry in part.items()}
-    about = {key: widened.pop(key) for key in ("description", "default", "title") if key in widened}
+    widened.pop("title", None)
+    about = {key: widened.pop(key) for key in ("description", "default") if key in widened}
+    if "enum" in widened:
+        return about | {"anyOf": [widened, REFERENCE, {"type": "null"}]}
     match widened.get("type"):
         case "integer" | "number":
             widened = {"anyOf": [widened, REFERENCE, {"type": "null"}]}

@@ -12,15 +12,14 @@ from difflib import get_close_matches
 from pathlib import Path as FilePath
 from typing import Literal, TypeAlias
 
+from swapyard.config.file import FileConfig, FilePeer, FileProfile, FileSelector
+from swapyard.config.models import filters_of
+from swapyard.config.names import Local, Names, Remote
+from swapyard.config.patterns import PatternError, to_python
+from swapyard.config.problems import Path, Problems
+from swapyard.config.schema import Config, Peer, PeerTimeouts, Performance, Profile, Routing, Selector, Store
+from swapyard.config.urls import base_url_doubt, url_fault
 from swapyard.core.matrix import MatrixSets
-
-from .file import FileConfig, FilePeer, FileProfile, FileSelector
-from .models import filters_of
-from .names import Local, Names, Remote
-from .patterns import PatternError, to_python
-from .problems import Path, Problems
-from .schema import Config, Peer, PeerTimeouts, Performance, Profile, Routing, Selector, Store
-from .urls import base_url_doubt, url_fault
 
 LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 LEVELS: dict[str, LogLevel] = {"debug": "debug", "info": "info", "warn": "warn", "error": "error"}

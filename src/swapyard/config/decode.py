@@ -20,9 +20,9 @@ import msgspec
 from msgspec import Meta, Struct
 from yaml import ScalarNode
 
-from .macros import Scope, text_form
-from .nodes import NULL_WORDS, PLAIN, Mapping, Node, Sequence, Value, is_null, kind_of, kind_of_value, typed
-from .problems import Path, Problems
+from swapyard.config.macros import Scope, text_form
+from swapyard.config.nodes import NULL_WORDS, PLAIN, Mapping, Node, Sequence, Value, is_null, kind_of, kind_of_value, typed
+from swapyard.config.problems import Path, Problems
 
 UNSET: Any = msgspec.UNSET
 YES = frozenset({"yes", "on", "y"})

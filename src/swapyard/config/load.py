@@ -14,22 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from swapyard.config import checks
+from swapyard.config.decode import UNSET, Context, read_struct
+from swapyard.config.file import FileConfig
+from swapyard.config.macros import declared, global_scope
+from swapyard.config.merge import merge
+from swapyard.config.models import ModelReader
+from swapyard.config.names import collect
+from swapyard.config.nodes import Mapping as Tree
+from swapyard.config.nodes import Node
+from swapyard.config.problems import Problems
+from swapyard.config.routing import routing_of
+from swapyard.config.schema import Config, Model
+from swapyard.config.sources import find_sources, read_text
+from swapyard.config.yaml_source import Source, parse
 from swapyard.errors import ConfigError
-
-from . import checks
-from .decode import UNSET, Context, read_struct
-from .file import FileConfig
-from .macros import declared, global_scope
-from .merge import merge
-from .models import ModelReader
-from .names import collect
-from .nodes import Mapping as Tree
-from .nodes import Node
-from .problems import Problems
-from .routing import routing_of
-from .schema import Config, Model
-from .sources import find_sources, read_text
-from .yaml_source import Source, parse
 
 
 @dataclass(frozen=True, slots=True)

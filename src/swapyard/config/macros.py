@@ -15,8 +15,8 @@ from typing import Any
 
 from yaml import ScalarNode
 
-from .nodes import PLAIN, Mapping, Node, Value, is_date, kind_of, typed
-from .problems import Path, Problems
+from swapyard.config.nodes import PLAIN, Mapping, Node, Value, is_date, kind_of, typed
+from swapyard.config.problems import Path, Problems
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9_-]+)\}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from .schema import Config, Filters, Model, Peer
+from swapyard.config.schema import Config, Filters, Model, Peer
 
 MASK = "***"
 SECRET_NAME = re.compile(r"SECRET|PASSWORD|PASSWD|(?:KEY|TOKEN)(?:[_-]?\d+)?$", re.IGNORECASE)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from yaml import ScalarNode
 
-from .nodes import PLAIN, Mapping, Node, Sequence, is_null, kind_of, mark_of, typed
-from .problems import Path, Problems, dotted, located
+from swapyard.config.nodes import PLAIN, Mapping, Node, Sequence, is_null, kind_of, mark_of, typed
+from swapyard.config.problems import Path, Problems, dotted, located
 
 NAMED_THINGS: frozenset[Path] = frozenset(
     {

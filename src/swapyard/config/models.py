@@ -11,14 +11,14 @@ from typing import Any
 
 from yaml import ScalarNode
 
-from .command import drop_comment_lines, split, split_command
-from .decode import UNSET, Context, read_struct
-from .file import FileConfig, FileFilters, FileModel
-from .macros import Macros, Scope, declared, model_scope, text_form
-from .nodes import Mapping, Node, is_null, kind_of, mark_of
-from .problems import Path, Problems
-from .schema import Capabilities, Compat, Filters, Model, Timeouts
-from .urls import base_url_doubt, check_path, url_fault
+from swapyard.config.command import drop_comment_lines, split, split_command
+from swapyard.config.decode import UNSET, Context, read_struct
+from swapyard.config.file import FileConfig, FileFilters, FileModel
+from swapyard.config.macros import Macros, Scope, declared, model_scope, text_form
+from swapyard.config.nodes import Mapping, Node, is_null, kind_of, mark_of
+from swapyard.config.problems import Path, Problems
+from swapyard.config.schema import Capabilities, Compat, Filters, Model, Timeouts
+from swapyard.config.urls import base_url_doubt, check_path, url_fault
 
 COMFYUI = "comfyui_auto"  # serves /comfyui/, whose page keeps many requests and websockets open (llama-swap #1000, #1001)
 COMFYUI_LIMIT = 50

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from .problems import Path, Problems
-from .schema import Model, Peer
+from swapyard.config.problems import Path, Problems
+from swapyard.config.schema import Model, Peer
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .nodes import Mapping, Mark, Node, Sequence, mark_of
+from swapyard.config.nodes import Mapping, Mark, Node, Sequence, mark_of
 
 Path: TypeAlias = tuple[str | int, ...]
 Finding: TypeAlias = tuple[str, int, str]  # file, line (0: the file as a whole), text

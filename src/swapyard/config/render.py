@@ -11,10 +11,10 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from .nodes import plain_value
-from .patterns import to_re2
-from .routing import DEFAULT_GROUP
-from .schema import Config, Fifo, Model, Routing, Selector, Timeouts
+from swapyard.config.nodes import plain_value
+from swapyard.config.patterns import to_re2
+from swapyard.config.routing import DEFAULT_GROUP
+from swapyard.config.schema import Config, Fifo, Filters, Model, Routing, Selector, Timeouts
 
 
 def to_yaml(config: Config) -> str:
@@ -75,8 +75,6 @@ def model_of(model: Model) -> dict[str, Any]:
     block: dict[str, Any] = fields | changed(model) | {"sendLoadingState": model.send_loading_state}
     for derived in ("argv", "port"):
         block.pop(derived, None)
-    if model.filters.strip_params:
-        block["filters"] = changed(model.filters) | {"stripParams": ", ".join(model.filters.strip_params)}
     return block
 
 
@@ -110,4 +108,6 @@ def changed(struct: Struct) -> dict[str, Any]:
         if value == default and not isinstance(struct, Timeouts):
             continue
         block[info.encode_name] = changed(value) if isinstance(value, Struct) else msgspec.to_builtins(value)
+    if isinstance(struct, Filters) and struct.strip_params:
+        block["stripParams"] = ", ".join(struct.strip_params)
     return block

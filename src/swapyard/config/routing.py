@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swapyard.config.file import FileConfig, FileFifo, FileGroup, FileMatrix
+from swapyard.config.names import Names
+from swapyard.config.problems import Path, Problems
+from swapyard.config.schema import Fifo, Group, Matrix, Routing
 from swapyard.core.matrix import MatrixError, MatrixSets, resolve_costs
-
-from .file import FileConfig, FileFifo, FileGroup, FileMatrix
-from .names import Names
-from .problems import Path, Problems
-from .schema import Fifo, Group, Matrix, Routing
 
 DEFAULT_GROUP = "(default)"  # of every model that is in no other group
 SETTINGS: Path = ("routing", "router", "settings")

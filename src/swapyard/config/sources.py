@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from swapyard.config.problems import Problems
 from swapyard.errors import ConfigError
-
-from .problems import Problems
 
 SUFFIXES = (".yml", ".yaml")
 

@@ -15,9 +15,9 @@ import yaml
 from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # types-PyYAML leaves it out
 
-from . import environ as env
-from .nodes import NULL, PLAIN, STR, Mapping, Node, Sequence, is_empty
-from .problems import Problems
+from swapyard.config import environ as env
+from swapyard.config.nodes import NULL, PLAIN, STR, Mapping, Node, Sequence, is_empty
+from swapyard.config.problems import Problems
 
 MAX_DEPTH = 100
 MAX_EXPANDED = 3_000_000  # nodes, aliases counted each time they are used

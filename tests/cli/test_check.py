@@ -1,0 +1,51 @@
+"""`swapyard check`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swapyard.cli import check
+from swapyard.errors import ConfigError
+
+
+def run(path: Path) -> tuple[int, str]:
+    out = io.StringIO()
+    return check.run(path, None, out), out.getvalue()
+
+
+def test_a_good_configuration_is_printed_as_yaml_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("apiKeys: [hush]\nlogLevl: info\nmodels: {m: {cmd: 'x ${PORT} --api-key hush'}}")
+    status, text = run(path)
+    assert status == 0
+    assert text.startswith(f"# warning: {path}:2: logLevl: unknown key, ignored; did you mean logLevel?\n")
+    assert yaml.safe_load(text)["models"]["m"]["cmd"] == "x 5800 --api-key ***"
+    assert "hush" not in text
+
+
+def test_every_problem_is_printed_and_then_the_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("startPort: 0\nglobalTTL: -1\nlogLevl: info\n")
+    status, text = run(path)
+    assert status == 1
+    assert text.splitlines() == [
+        f"{path}:1: startPort: must be 1 or more, got 0",
+        f"{path}:2: globalTTL: must be 0 or more, got -1",
+        f"warning: {path}:3: logLevl: unknown key, ignored; did you mean logLevel?",
+    ]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    status, text = run(tmp_path / "gone.yaml")
+    assert status == 1
+    assert text == f"{tmp_path}/gone.yaml: cannot be read: No such file or directory\n"
+
+
+def test_a_problem_and_its_warnings_stay_together() -> None:
+    with pytest.raises(ConfigError, match="a\nb") as caught:
+        raise ConfigError(["a", "b"], ["c"])
+    assert (caught.value.problems, caught.value.warnings) == (("a", "b"), ("c",))
