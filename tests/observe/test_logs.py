@@ -251,7 +251,7 @@ async def test_ending_the_streams_reaches_every_monitor_also_one_made_later() ->
     early = logs.model("a").subscribe()
     logs.end_streams()
     late = logs.model("b").subscribe()
-    assert [await early.next(), await late.next()] == [None, None]
+    assert list(await asyncio.wait_for(asyncio.gather(early.next(), late.next()), 5)) == [None, None]
 
 
 def test_what_libraries_log_arrives_one_line_for_each_of_theirs() -> None:

@@ -122,8 +122,8 @@ async def test_ending_the_streams_lets_readers_finish_and_later_ones_see_only_th
     assert await asyncio.wait_for(pending, 5) is None
     monitor.write(b"last words")
     late = monitor.subscribe()
-    assert await late.next() == b"last words"
-    assert await late.next() is None
+    assert await asyncio.wait_for(late.next(), 5) == b"last words"
+    assert await asyncio.wait_for(late.next(), 5) is None
 
 
 async def test_a_closed_reader_is_forgotten() -> None:
