@@ -120,6 +120,7 @@ def test_windows_stops_with_taskkill_by_default(load: Any, load_windows: Any) ->
         ('cmdStop: stop "x', 'models.m.cmdStop: the quote " is never closed'),
         (r"cmd: C:\svr.exe ${PORT}", "models.m.cmd: a backslash outside quotes"),
         ("cmd: ''\nproxy: http://h:1", "models.m.cmd: is empty"),
+        ("cmd: |\n  svr ${PORT} 'a\n  # b\n  c'", "models.m.cmd: a line that begins with # is dropped"),
         ("env: [NOVALUE]", 'models.m.env[0]: "NOVALUE" is not NAME=value'),
     ],
 )

@@ -1,0 +1,16 @@
+"""The configuration: YAML files in, one checked `Config` out, or every problem at once.
+
+load         the way from files to `Config`; `load` and `loads` are what others call
+sources      which files, and their text
+yaml_source  one text to a tree with places (`nodes`); environ: ${env.X}
+merge        several trees to one
+macros       ${name}
+file         the file's format: the one table of keys, types, defaults, bounds, descriptions
+decode       tree to the structs of `file`, by that table
+models       one model: macros, port, defaults; command: splitting its command line
+names        ids, aliases, peers' models; routing: groups, matrix, priorities
+checks       the rest; urls, patterns: what URLs and regular expressions may look like
+problems     findings with file, line and key
+schema       the result, as the rest of Swapyard sees it
+mask, render secrets out of it; back to YAML for people
+"""

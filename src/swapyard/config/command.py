@@ -28,6 +28,20 @@ def drop_comment_lines(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith("#"))
 
 
+def comment_inside_quotes(text: str, platform: str) -> bool:
+    """Whether a line that is dropped as a comment stands inside a quoted argument."""
+    if "#" not in text or not ("'" in text or '"' in text):
+        return False
+    before: list[str] = []
+    for line in text.split("\n"):
+        if line.lstrip().startswith("#"):
+            if split("\n".join(before), platform)[1]:
+                return True
+        else:
+            before.append(line)
+    return False
+
+
 def join_lines(text: str) -> str:
     """Line ends behind a backslash become blanks; blanks after that backslash are tolerated."""
     if "\\" not in text:

@@ -11,7 +11,7 @@ from typing import Any
 
 from yaml import ScalarNode
 
-from swapyard.config.command import drop_comment_lines, split, split_command
+from swapyard.config.command import comment_inside_quotes, drop_comment_lines, split, split_command
 from swapyard.config.decode import UNSET, Context, read_struct
 from swapyard.config.file import FileConfig, FileFilters, FileModel
 from swapyard.config.macros import Macros, Scope, declared, model_scope, text_form
@@ -89,6 +89,8 @@ class ModelReader:
             self.problems.error((*path, key), f"must be a string, got {kind_of(value)}")
             return ""
         text = drop_comment_lines(value.value)
+        if text is not value.value and comment_inside_quotes(value.value, self.platform):
+            self.problems.warn((*path, key), "a line that begins with # is dropped, even inside quotes")
         return text_form(scope.expand_macros(text, (*path, key))) if "${" in text else text
 
     def assign_port(self, path: Path, scope: Scope) -> None:
