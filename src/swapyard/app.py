@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,20 +37,25 @@ from swapyard.core.scheduler import Scheduler
 from swapyard.errors import ConfigError, RequestError
 from swapyard.http.server import ClientConnection, Server
 from swapyard.http.tls import Certificate
+from swapyard.observe.lines import Level
 from swapyard.observe.logs import Logs, StandardLogging
 from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
 from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.replies import render
+from swapyard.proxy.rewrite import filter_problems
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine, Transition
 from swapyard.runtime.launchers.local import LocalLauncher
 from swapyard.runtime.launchpad import ConfiguredLaunchpad
+from swapyard.runtime.process import kill_everything_now, reap_strangers
 
 SHUTDOWN_BUDGET = 30.0  # seconds for everything
 KEPT_FOR_PROCESSES = 10.0  # of it, at most, for stopping processes in order
+KEPT_FOR_KILLING = 1.0
 WATCHDOG = 35.0  # after which the process ends whatever hangs
 WATCH_EVERY = 2.0
+REAP_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ class Options:
     listen: tuple[str | None, int] | None = None
     certificate: tuple[Path, Path] | None = None
     watch: tuple[Path | None, Path | None] | None = None
+    build: Build
 
 
 class App:
@@ -89,8 +95,12 @@ class App:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
         self._reload_asked = asyncio.Event()
+        self._housekeeping: list[asyncio.Task[Any]] = []
         self._signals = 0
-        for warning in loaded.warnings:
+        self._warn(loaded)
+
+    def _warn(self, loaded: Loaded) -> None:
+        for warning in (*loaded.warnings, *filter_problems(loaded.config)):
             self.log.warning("%s", warning)
 
     def _launchpad(self, config: Config) -> ConfiguredLaunchpad:
@@ -99,7 +109,7 @@ class App:
     def _control_plane(self) -> ASGIApp:
         return make_app(
             Services(
-                build=Build(__version__),
+                build=self._options.build,
                 started=int(time.time()),
                 config=lambda: self.config,
                 names=lambda: self.gateway.state.names,
@@ -140,15 +150,24 @@ class App:
             self.log.error("cannot listen on %s:%d: %s%s", host or "", port, error.strerror or error, port_hint(error, port))
             self.logs.close()
             return 1
-        self._announce(host, listener.sockets[0].getsockname()[1])
         self._take_signals()
-        self.spawn(self._reload_when_asked(), "reload")
-        if self._options.watch:
-            self.spawn(self._watch(*self._options.watch), "watch the configuration")
-        self._preload()
+        self._announce(host, listener.sockets[0].getsockname()[1])
+        self._keep_house()
+        self._preload(self.config.preload)
         await self._stopping.wait()
         await self._shut_down(listener)
         return 0
+
+    def _keep_house(self) -> None:
+        self._housekeeping.append(self.spawn(self._reload_when_asked(), "reload"))
+        self._housekeeping.append(self.spawn(self._reap(), "reap"))
+        if self._options.watch:
+            self._housekeeping.append(self.spawn(self._watch(*self._options.watch), "watch the configuration"))
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(REAP_EVERY)
+            reap_strangers()
 
     def _default_address(self) -> tuple[str | None, int]:
         port = 8443 if self._certificate else 8080
@@ -167,15 +186,17 @@ class App:
         if shown == "localhost" and host != "localhost" and not self.config.api_keys:
             self.log.warning("anyone who can reach this machine can use it: set apiKeys, or --listen 127.0.0.1:%d", port)
 
-    def _preload(self) -> None:
-        for model in self.config.preload:
+    def _preload(self, models: Iterable[str]) -> None:
+        for model in models:
             self.spawn(self._preload_one(model), f"preload {model}")
 
     async def _preload_one(self, model: str) -> None:
         try:
             await self.engine.load(model)
         except RequestError as error:
-            self.log.error("preload of %s failed: %s", model, error.message)
+            self.log.log(
+                Level.INFO if self._stopping.is_set() else Level.ERROR, "preload of %s failed: %s", model, error.message
+            )
         else:
             self.log.info("<%s> is preloaded", model)
 
@@ -218,26 +239,28 @@ class App:
         while True:
             await self._reload_asked.wait()
             self._reload_asked.clear()
-            await self._reload()
+            try:
+                await self._reload()
+            except ConfigError as error:
+                self.log.error("the configuration is not reloaded, the one before goes on:")
+                for problem in error.problems:
+                    self.log.error("%s", problem)
+            except Exception as bug:  # the next reload may do better
+                self.loop.call_exception_handler({"message": "the configuration is not reloaded", "exception": bug})
 
     async def _reload(self) -> None:
-        try:
-            loaded = await asyncio.to_thread(self._options.load)
-            if self._certificate is not None:
-                await asyncio.to_thread(self._certificate.reload)
-        except ConfigError as error:
-            self.log.error("the configuration is not reloaded, the one before goes on:")
-            for problem in error.problems:
-                self.log.error("%s", problem)
-            return
-        for warning in loaded.warnings:
-            self.log.warning("%s", warning)
+        """All that can fail comes first; then the switch, in one go."""
+        loaded = await asyncio.to_thread(self._options.load)
+        if self._certificate is not None:
+            await asyncio.to_thread(self._certificate.reload)
         old, new = self.config, loaded.config
+        state, policy, launchpad = ProxyState(new, self.engine), policy_of(new), self._launchpad(new)
         replaced = replaced_models(old, new)
         self.config = new
         self.logs.configure(level=new.log_level, time_format=new.log_time_format)
-        self.gateway.state = ProxyState(new, self.engine)
-        self.engine.change_policy(policy_of(new), self._launchpad(new), replaced)
+        self.gateway.state = state
+        self.engine.change_policy(policy, launchpad, replaced)
+        self._warn(loaded)
         self.log.info(
             "configuration reloaded: %d models%s",
             len(new.models),
@@ -245,7 +268,8 @@ class App:
         )
         if new.log_to_stdout != old.log_to_stdout:
             self.log.warning("logToStdout changes with the next start")
-        self._preload()
+        # What is preloaded already, or was swapped out since, is left as it is.
+        self._preload(model for model in new.preload if model in replaced or model not in old.preload)
 
     # --- shutdown ---
 
@@ -254,26 +278,31 @@ class App:
         if self._signals == 1:
             self._stopping.set()
             return
-        self.engine.kill_all()
+        self.log.warning("told to stop again: everything is killed")
+        self._end_at_once()
+
+    def _end_at_once(self) -> None:
+        """Without order, but leaving no process behind. Works without a running loop, from any thread."""
+        kill_everything_now()
         self.logs.close(0.2)
         os._exit(1)
 
     async def _shut_down(self, listener: asyncio.Server) -> None:
-        began = self.loop.time()
-        watchdog = threading.Timer(WATCHDOG, os._exit, (1,))
+        ends = self.loop.time() + SHUTDOWN_BUDGET
+        watchdog = threading.Timer(WATCHDOG, self._end_at_once)
         watchdog.daemon = True
         watchdog.start()
         listener.close()
         self.log.info("shutting down; a second signal stops everything at once")
+        await self._end_housekeeping()
         self.logs.end_streams()
         self.engine.begin_shutdown()
         self.server.drain()
-        busy_until = began + SHUTDOWN_BUDGET - KEPT_FOR_PROCESSES
-        if self.server.connections:
-            self.log.info("waiting for %d connections to finish", len(self.server.connections))
-        while self.server.connections and self.loop.time() < busy_until:
+        if busy := self.server.unfinished():
+            self.log.info("waiting for %d requests to finish", busy)
+        while self.server.unfinished() and self.loop.time() < ends - KEPT_FOR_PROCESSES:  # noqa: ASYNC110 - many ways to end
             await asyncio.sleep(0.02)
-        await self.engine.finish_shutdown(max(began + SHUTDOWN_BUDGET - self.loop.time() - 1.0, 1.0))
+        await self.engine.finish_shutdown(max(ends - KEPT_FOR_KILLING - self.loop.time(), 1.0))
         self.server.abort()
         for task in list(self._tasks):
             task.cancel()
@@ -281,6 +310,12 @@ class App:
         watchdog.cancel()
         self.log.info("stopped")
         self.logs.close()
+
+    async def _end_housekeeping(self) -> None:
+        """Before anything is stopped: a reload that ended later would bring new runs."""
+        for task in self._housekeeping:
+            task.cancel()
+        await asyncio.gather(*self._housekeeping, return_exceptions=True)
 
 
 def policy_of(config: Config) -> Policy:
@@ -319,9 +354,7 @@ def replaced_models(old: Config, new: Config) -> frozenset[str]:
         model = config.models[name]
         return tuple(getattr(model, field) for field in model.__struct_fields__ if field not in NOT_PART_OF_A_RUN)
 
-    return frozenset(
-        name for name in old.models if name not in new.models or definition(old, name) != definition(new, name)
-    )
+    return frozenset(name for name in old.models if name not in new.models or definition(old, name) != definition(new, name))
 
 
 def port_hint(error: OSError, port: int) -> str:

@@ -11,36 +11,19 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
-from swapyard import __version__
-from swapyard.cli.arguments import Check, Demo, Listen, Schema, Serve, ShowHelp, ShowVersion, UsageError, parse
+from swapyard.cli.arguments import Check, Command, Demo, Listen, Schema, Serve, ShowHelp, ShowVersion, UsageError, parse
 from swapyard.errors import ConfigError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
-        command = parse(sys.argv[1:] if arguments is None else arguments)
+        code = perform(parse(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()  # here, where it can still be told that it failed
     except UsageError as error:
         print(f"swapyard: {error}", file=sys.stderr)
         return error.exit_code
-    try:
-        match command:
-            case ShowHelp(text):
-                print(text)
-            case ShowVersion():
-                print(f"swapyard {__version__}")
-            case Serve():
-                return _serve(command)
-            case Demo(listen):
-                return _demo(listen)
-            case Check(config, config_dir):
-                from swapyard.cli import check
-
-                return check.run(_path(config), _path(config_dir), sys.stdout)
-            case Schema():
-                from swapyard.cli import schema
-
-                return schema.run(sys.stdout)
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -48,8 +31,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `swapyard schema | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        give_up_output()
+        return 0
+    except OSError as error:  # a full disk, no space for temporary files, ...
+        print(f"swapyard: {error}", file=sys.stderr)
+        give_up_output()
+        return 1
+    return code
+
+
+def perform(command: Command) -> int:
+    match command:
+        case ShowHelp(text):
+            print(text)
+            return 0
+        case ShowVersion():
+            from swapyard.cli import version
+
+            print(version.shown(version.this_build()))
+            return 0
+        case Serve():
+            return _serve(command)
+        case Demo(listen):
+            return _demo(listen)
+        case Check(config, config_dir):
+            from swapyard.cli import check
+
+            return check.run(_path(config), _path(config_dir), sys.stdout)
+        case Schema():
+            from swapyard.cli import schema
+
+            return schema.run(sys.stdout)
+        case _:
+            assert_never(command)
+
+
+def give_up_output() -> None:
+    """So that Python does not try once more to write what is left, and complain, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _path(text: str | None) -> Path | None:
@@ -58,6 +77,7 @@ def _path(text: str | None) -> Path | None:
 
 def _serve(command: Serve) -> int:
     from swapyard.app import Options, serve
+    from swapyard.cli.version import this_build
     from swapyard.config.load import load
 
     config, config_dir = _path(command.config), _path(command.config_dir)
@@ -72,29 +92,40 @@ def _serve(command: Serve) -> int:
             listen=command.listen,
             certificate=certificate,
             watch=(config, config_dir) if command.watch_config else None,
+            build=this_build(),
         )
     )
 
 
 def _demo(listen: Listen | None) -> int:
     from swapyard.app import Options, serve
+    from swapyard.cli.version import this_build
     from swapyard.config.load import load
     from swapyard.demo import demo_config
 
     with tempfile.TemporaryDirectory(prefix="swapyard-demo-") as place:
         path = Path(place) / "demo.yaml"
         path.write_text(demo_config(sys.executable), encoding="utf-8")
-        print(DEMO_HINT)
-        return serve(Options(load=lambda: load(path, None, environ=os.environ), listen=listen))
+        if listen is None or listen.port:  # the log tells a port that the system chooses
+            print(demo_hint(listen), flush=True)
+        return serve(Options(load=lambda: load(path, None, environ=os.environ), listen=listen, build=this_build()))
+
+
+def demo_hint(listen: Listen | None) -> str:
+    """What to try, at the address that is going to be listened on."""
+    host, port = listen or (None, 8080)
+    if host in (None, "127.0.0.1", "0.0.0.0", "::1", "::"):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return DEMO_HINT.replace("ADDRESS", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
 DEMO_HINT = """\
 Swapyard's demo: five scripted models, no GPU, no download. In another terminal:
 
-  curl localhost:8080/v1/chat/completions -d '{"model": "hare", "messages": [{"role": "user", "content": "Who are you?"}]}'
-  curl localhost:8080/running
-  curl -N localhost:8080/v1/chat/completions -d '{"model": "magpie", "stream": true, "messages": []}'
-  curl localhost:8080/running        # hare has made room for magpie
+  curl ADDRESS/v1/chat/completions -d '{"model": "hare", "messages": [{"role": "user", "content": "Who are you?"}]}'
+  curl ADDRESS/running
+  curl -N ADDRESS/v1/chat/completions -d '{"model": "magpie", "stream": true, "messages": []}'
+  curl ADDRESS/running        # hare has made room for magpie
 
-or open http://localhost:8080/ in a browser. Ctrl-C ends it.
+or open http://ADDRESS/ in a browser. Ctrl-C ends it.
 """

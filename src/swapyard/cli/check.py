@@ -10,6 +10,7 @@ from swapyard.config.load import load
 from swapyard.config.mask import masked
 from swapyard.config.render import to_yaml
 from swapyard.errors import ConfigError
+from swapyard.proxy.rewrite import filter_problems
 
 
 def run(config: Path | None, config_dir: Path | None, out: TextIO) -> int:
@@ -25,7 +26,7 @@ def run(config: Path | None, config_dir: Path | None, out: TextIO) -> int:
         for warning in error.warnings:
             print(f"warning: {warning}", file=out)
         return 1
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *filter_problems(loaded.config)):
         print(f"# warning: {warning}", file=out)
     out.write(to_yaml(masked(loaded.config)))
     return 0

@@ -6,6 +6,9 @@ locks, no channels and no awaiting inside, so nobody ever acts on a stale snapsh
 
 `proxy` brings `Waiter`s (one per request), `app` brings launch specifications and policies. The engine owns one
 `Supervisor` and one `Upstream` (connection pool) per run.
+
+Whoever is called from here may have a bug. It goes to the loop's exception handler (the log, with its traceback), it
+costs one request or one run, and the rest of the event's commands is carried out.
 """
 
 from __future__ import annotations
@@ -62,7 +65,7 @@ class Waiter(Protocol):
 
 
 class RunProcess(Protocol):
-    """What the engine needs of a supervisor (`runtime.supervisor.Supervisor`)."""
+    """What the engine needs of a supervisor (`runtime.supervisor.Supervisor`), which reports `Exited` exactly once, last."""
 
     @property
     def pid(self) -> int | None: ...
@@ -71,7 +74,9 @@ class RunProcess(Protocol):
         """Where the run answered its check; None without one."""
 
     def start(self) -> None: ...
-    def stop(self, grace: float) -> None: ...
+    def stop(self, grace: float) -> None:
+        """Seconds until it is killed. Asking again is harmless: a shorter grace counts, a longer one does not."""
+
     def kill(self) -> None: ...
     async def wait_over(self) -> None: ...
 
@@ -94,6 +99,7 @@ class Run:
     grace: float
     launchpad: Launchpad
     started: float
+    state: State = State.STOPPED
     upstream: Upstream | None = None
 
 
@@ -178,7 +184,12 @@ class Engine:
         wanted = None if models is None else frozenset(models)
         concerned = [run for run in self.runs.values() if wanted is None or run.model in wanted]
         self.feed(UnloadAsked(wanted))
-        await asyncio.gather(*(run.process.wait_over() for run in concerned))
+        await self._all_gone(concerned)
+
+    async def _all_gone(self, runs: Collection[Run]) -> None:
+        for outcome in await asyncio.gather(*(run.process.wait_over() for run in runs), return_exceptions=True):
+            if isinstance(outcome, Exception):
+                self._report("the supervision of a run failed", outcome)
 
     def change_policy(self, policy: Policy, launchpad: Launchpad, replaced: frozenset[str]) -> None:
         """After a reload. Runs that go on keep the launchpad that started them."""
@@ -191,15 +202,16 @@ class Engine:
 
     async def finish_shutdown(self, grace: float) -> None:
         """Stops what is left, with `grace` seconds for each before it is killed, and waits until all is gone."""
-        for run in self.runs.values():
+        runs = list(self.runs.values())
+        for run in runs:
             run.grace = min(run.grace, grace)
-        await self.unload()
+        self.feed(UnloadAsked())
+        for run in runs:
+            run.process.stop(run.grace)  # those that were stopping already may have had more time
+        await self._all_gone(runs)
         if self._alarm is not None:
             self._alarm.cancel()
-
-    def kill_all(self) -> None:
-        for run in self.runs.values():
-            run.process.kill()
+            self._alarm = None
 
     # --- the interpreter ---
 
@@ -210,13 +222,24 @@ class Engine:
         self._working = True
         try:
             while self._events:
-                event = self._events.popleft()
-                if isinstance(event, BecameReady | Failed | Exited):
-                    self._note(event)
-                for command in self.scheduler.handle(event, self.loop.time()):
-                    self._perform(command)
+                self._take(self._events.popleft())
         finally:
             self._working = False
+
+    def _take(self, event: Event) -> None:
+        try:
+            if isinstance(event, BecameReady | Failed | Exited):
+                event = self._note(event)
+            commands = self.scheduler.handle(event, self.loop.time())
+        except Exception as bug:
+            self._report(f"{event} could not be handled", bug)
+            return
+        for command in commands:
+            try:
+                self._perform(command)
+            except Exception as bug:
+                self._report(f"{command} could not be carried out", bug)
+                self._mend(command, bug)
 
     def _perform(self, command: Command) -> None:
         match command:
@@ -243,38 +266,75 @@ class Engine:
     def _start(self, run: RunId, model: str) -> None:
         launchpad = self.launchpad
         process = launchpad.supervise(run, model, self.feed)
-        self.runs[run] = Run(run, model, process, launchpad.grace(model), launchpad, self.loop.time())
+        started = self.runs[run] = Run(run, model, process, launchpad.grace(model), launchpad, self.loop.time())
         process.start()
-        self._tell(self.runs[run], State.STARTING, "requested")
+        self._tell(started, State.STARTING, "requested")
 
     def _stop(self, stop: Stop) -> None:
         run = self.runs[stop.run]
         self._tell(run, State.STOPPING, stop_cause(stop))
-        if run.upstream is not None:
-            # llama.cpp does not exit on SIGTERM while a stream is open, so connections go first.
-            run.upstream.close(f"was stopped ({stop_cause(stop)})")
+        # llama.cpp does not exit on SIGTERM while a stream is open, so connections go first.
+        self._disconnect(run, f"was stopped ({stop_cause(stop)})")
         run.process.stop(run.grace)
 
-    def _note(self, event: BecameReady | Failed | Exited) -> None:
-        """Keeps the table of runs, before the scheduler hears of the event."""
+    def _disconnect(self, run: Run, detail: str) -> None:
+        if run.upstream is not None:
+            try:
+                run.upstream.close(detail)
+            except Exception as bug:
+                self._report(f"not every connection to run {run.id} of {run.model} could be closed", bug)
+
+    def _note(self, event: BecameReady | Failed | Exited) -> Event:
+        """Keeps the table of runs, before the scheduler hears of the event. Returns what it is to hear."""
         run = self.runs.get(event.run)
         if run is None:
-            return
+            return event
         match event:
             case BecameReady():
-                run.upstream = run.launchpad.upstream(run.model, run.process)
+                try:
+                    run.upstream = run.launchpad.upstream(run.model, run.process)
+                except Exception as bug:
+                    self._report(f"no connections can be made to run {run.id} of {run.model}", bug)
+                    return Failed(run.id, StartError(f'model "{run.model}" came up, but cannot be reached: {bug}'))
                 self._tell(run, State.READY, f"after {self.loop.time() - run.started:.1f} s")
             case Failed(_, error):
                 self._tell(run, State.STOPPING, error.detail)
             case Exited(_, error):
                 del self.runs[event.run]
-                if run.upstream is not None:
-                    run.upstream.close("has exited")
                 self._tell(run, State.STOPPED, error.detail if error is not None else "exited")
+                self._disconnect(run, "has exited")
+        return event
+
+    # --- what is told, and bugs ---
 
     def _tell(self, run: Run, state: State, cause: str) -> None:
+        if run.state is state or (run.state is State.STOPPING and state is State.READY):
+            return  # it became ready before it heard of its stop
+        run.state = state
         for observer in self.observers:
-            observer(Transition(run.model, run.id, state, cause))
+            try:
+                observer(Transition(run.model, run.id, state, cause))
+            except Exception as bug:
+                self._report("an observer of the engine failed", bug)
+
+    def _mend(self, command: Command, bug: Exception) -> None:
+        """What could not be carried out must leave nobody waiting: a grant goes back, a start has failed."""
+        match command:
+            case Grant(ticket) if ticket in self._waiters:
+                waiter, _ = self._waiters.pop(ticket)
+                self._events.append(Left(ticket))
+                try:
+                    waiter.refused(RequestError("internal error; the log of swapyard tells more"))
+                except Exception as another:
+                    self._report(f"ticket {ticket} could not be refused either", another)
+            case Start(run, model):
+                self.runs.pop(run, None)
+                self._events.append(Exited(run, StartError(f'model "{model}" cannot be started: {bug}')))
+            case _:
+                pass
+
+    def _report(self, what: str, bug: BaseException) -> None:
+        self.loop.call_exception_handler({"message": what, "exception": bug})
 
 
 def stop_cause(stop: Stop) -> str:
