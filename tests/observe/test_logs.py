@@ -256,6 +256,9 @@ async def test_ending_the_streams_reaches_every_monitor_also_one_made_later() ->
 
 def test_what_libraries_log_arrives_one_line_for_each_of_theirs() -> None:
     logs = Logs()
-    record = logging.LogRecord("asyncio", logging.CRITICAL, "f", 1, "broken:\n  %s", ("why",), None)
-    StandardLogging(logs.proxy_logger()).emit(record)
+    root, handler = logging.Logger("root"), StandardLogging(logs.proxy_logger())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "root", root)
+        logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    root.handle(logging.LogRecord("asyncio", logging.CRITICAL, "f", 1, "broken:\n\n  %s", ("why",), None))
     assert logs.proxy.history() == b"[ERROR] asyncio: broken:\n[ERROR] asyncio:   why\n"

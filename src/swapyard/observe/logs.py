@@ -208,9 +208,10 @@ class StandardLogging(logging.Handler):
 
     def __init__(self, logger: Logger) -> None:
         super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))  # else logging.basicConfig gives it one with level and name
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
         level = Level(min(max(record.levelno // 10 * 10, Level.DEBUG), Level.ERROR))
-        for line in self.format(record).splitlines():
+        for line in filter(str.strip, self.format(record).splitlines()):
             self._logger.log(level, "%s: %s", record.name, line)
