@@ -152,8 +152,12 @@ class Stage:
             probe.bind((host, 0))
             return int(probe.getsockname()[1])
 
-    def spec(self, argv: tuple[str, ...] | str, port: int | None = None, **more: Any) -> RunSpec:
+    def spec(
+        self, argv: tuple[str, ...] | str, port: int | None = None, port_assigned: bool = False, **more: Any
+    ) -> RunSpec:
         """Without a port there is no check, so the run is ready at once."""
+        if port_assigned:
+            more["port"] = port
         more.setdefault("proxy", f"http://127.0.0.1:{port or 1}")
         more.setdefault("check_endpoint", "/health" if port else "none")
         more.setdefault("health_timeout", HANG)

@@ -8,8 +8,8 @@ KEPT = 8192  # bytes; colours and progress bars take room and are dropped
 LINES = 10
 LENGTH = 2048  # bytes of UTF-8
 
-# ECMA-48: control sequences (colours, cursor), operating system commands (titles, links), other two-byte escapes.
-ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
+# ECMA-48: control sequences (colours, cursor), operating system commands (titles, links), shorter escapes.
+ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 

@@ -65,7 +65,11 @@ def check_for(proxy: str, endpoint: str) -> Check:
 
 
 async def addresses_of(host: str, port: int) -> list[Address]:
-    """Every address of the host, without duplicates, in the resolver's order. Raises OSError."""
+    """Every address of the host, without duplicates, in the resolver's order. Raises OSError.
+
+    `localhost` is both loopback addresses, whatever a hosts file lists (RFC 6761 section 6.3), without asking anybody."""
+    if host == "localhost":
+        return [("127.0.0.1", port), ("::1", port)]
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys((str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found))
 

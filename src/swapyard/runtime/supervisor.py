@@ -38,6 +38,8 @@ FAILURE_GRACE = 5.0  # seconds for a run that crashed or was not ready in time
 REST_GRACE = 2.0  # seconds for the rest of a tree whose first process has ended as it was asked to
 OUTPUT_GRACE = 1.0  # seconds for the pipe to end once the tree is gone; whoever holds it then is none of ours
 LAST_WORDS_GRACE = 0.2  # seconds to read what a process wrote just before it died
+# Where something answered before the spawn, a 200 proves little: the port may be a stranger's, and ours about to find out.
+SUSPICION = 1.0  # seconds from the spawn; llama-server gives up on a taken port within 15 ms
 SHORTEST_PAUSE = 0.01  # between two looks at a tree without its first process, whose exit the system would tell
 LONGEST_PAUSE = 0.25
 
@@ -87,8 +89,10 @@ class Supervisor:
         self._output = output
         self._log = log
         self._last_words = LastWords()
+        self._check: Check | None = None
         self._process: Process | None = None
         self._stop_is_asked = False
+        self._suspicion = 0.0
         self._was_killed = False
         self._deadline: float | None = None  # loop time at which what is left is killed
         self._loop = asyncio.get_running_loop()
@@ -169,9 +173,8 @@ class Supervisor:
         return error
 
     async def _launch(self) -> StartError | None:
-        """Sets `_process`, unless there is an error or a stop was asked meanwhile."""
+        """Sets `_check` (None: none wanted) and `_process`, unless there is an error or a stop was asked meanwhile."""
         spec = self.spec
-        self._check: Check | None = None
         try:
             if not spec.argv:
                 raise ValueError("it has no command")
@@ -182,7 +185,7 @@ class Supervisor:
             return StartError(f'model "{spec.model}" cannot be started: {wrong}')
         if spec.check_endpoint.strip() != "none":
             self._check = check
-        if spec.port is not None and (error := await self._foreigner_on(spec.port, check)):
+        if error := await self._look_for_strangers(check):
             return error
         if self._stop_is_asked:
             return None
@@ -196,9 +199,16 @@ class Supervisor:
             return StartError(f'model "{spec.model}": {failure}', worth_retrying=failure.worth_retrying)
         return None
 
-    async def _foreigner_on(self, port: int, check: Check) -> StartError | None:
+    async def _look_for_strangers(self, check: Check) -> StartError | None:
+        """On a port that Swapyard assigned nobody may listen yet (llama-swap #57). On one that the user chose somebody may:
+        the command may be there to start what listens already. Then a quick 200 is not taken at its word."""
+        port = check.port if self.spec.port is None else self.spec.port
         host = check.host if check.port == port else "localhost"
-        if not await somebody_accepts(host, port):
+        if (self._check is None and self.spec.port is None) or not await somebody_accepts(host, port):
+            return None
+        if self.spec.port is None:
+            self._log("warn", f"something listens on {host} port {port} although {self.spec.model} was not started yet")
+            self._suspicion = SUSPICION
             return None
         return StartError(f'model "{self.spec.model}" was not started: its port {port} is in use by {await owner_of(port)}')
 
@@ -214,7 +224,8 @@ class Supervisor:
             while not self._stop_is_asked:
                 if process.exited.done() and (process.exited.result() != 0 or process.is_over()):
                     return await self._premature_exit(process)
-                if probe.done() and (process.first_is_alive() or process.exited.done()):
+                suspicious_for = self._began + self._suspicion - self._loop.time()
+                if probe.done() and suspicious_for <= 0 and (process.first_is_alive() or process.exited.done()):
                     self.address = probe.result()
                     self._log("info", f"{self.spec.model} is ready at {self._check.url}")
                     return None
@@ -225,8 +236,10 @@ class Supervisor:
                         f"(last check of {self._check.url}: {watch.last_finding}){self._quoted_last_words()}",
                         worth_retrying=True,
                     )
-                # A probe that is done while the process is dead waits for that death to be told: the answer was foreign.
-                await self._wait_for_news(process, pauses, left, *(() if probe.done() else (probe,)))
+                if not probe.done():
+                    await self._wait_for_news(process, pauses, left, probe)
+                else:  # not believed yet, or the process is dead and its death about to be told: the answer was foreign
+                    await self._wait_for_news(process, pauses, suspicious_for if suspicious_for > 0 else left)
             return None
         finally:
             probe.cancel()
@@ -328,7 +341,7 @@ class Supervisor:
         awaited: set[asyncio.Future[Any]] = {self._asked, *also}
         if not process.exited.done():
             awaited.add(process.exited)
-        elif not process.is_over():
+        else:
             pause = pauses.next()
             limit = pause if limit is None else min(limit, pause)
         await asyncio.wait(awaited, timeout=limit, return_when=asyncio.FIRST_COMPLETED)

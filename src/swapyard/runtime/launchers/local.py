@@ -34,11 +34,14 @@ class LocalLauncher:
     async def launch(self, spec: LaunchSpec, output: Callable[[bytes], None]) -> LocalProcess:
         if not spec.argv:
             raise LaunchError("the command is empty")
+        if "\0" in "".join(spec.argv + spec.env):  # uvloop would cut the text there and say nothing
+            raise LaunchError(f'cannot start "{spec.argv[0]}": an argument or env entry contains a null byte')
         program = find_program(spec.argv[0])
         identity = f"{self.instance}:{spec.name}"
         child = _Child(output)
-        stdout, reading = await _open_pipe(child)
+        reading: asyncio.ReadTransport | None = None
         try:
+            stdout, reading = await _open_pipe(child)
             transport, _ = await asyncio.get_running_loop().subprocess_exec(
                 lambda: child,
                 *spec.argv,
@@ -50,10 +53,10 @@ class LocalLauncher:
                 env=child_environment(spec.env, identity),
                 **_apart_from_us(),
             )
-        except (OSError, ValueError) as error:  # ValueError: a null byte in an argument
+        except OSError as error:
             if reading:
                 reading.close()
-            passing = isinstance(error, OSError) and error.errno in PASSING
+            passing = error.errno in PASSING
             raise LaunchError(f'cannot start "{spec.argv[0]}": {_cause(error)}', worth_retrying=passing) from error
         finally:
             if reading:
@@ -194,9 +197,9 @@ def _apart_from_us() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _cause(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
+def _cause(error: OSError) -> str:
+    if error.errno == errno.ENOEXEC:
         return "this system cannot run such a file (a script needs a first line like #!/bin/sh)"
     if isinstance(error, FileNotFoundError):
         return "no such file (or the interpreter that its first line names does not exist)"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return error.strerror or str(error)

@@ -1,0 +1,43 @@
+"""What is quoted of a run's output."""
+
+from __future__ import annotations
+
+import pytest
+
+from swapyard.runtime.last_words import LENGTH, LINES, LastWords
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", ""),
+        (b"\n \n\t\n", ""),
+        (b"one\r\ntwo\n\n", "one\ntwo"),
+        (b"no newline", "no newline"),
+        (b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07 \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\ \x1b(B.", "red  link ."),
+        (b" 10%\r 50%\r100%\nloaded\r\n", "100%\nloaded"),
+        (b"bell\x07 null\x00 tab\there \x9b", "bell null tab\there \ufffd"),
+        ("h\u00e9 \U0001f600".encode(), "h\u00e9 \U0001f600"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+    ],
+)
+def test_output_becomes_plain_lines(data: bytes, text: str) -> None:
+    words = LastWords()
+    words.hear(data)
+    assert words.text() == text
+
+
+def test_only_the_last_lines_are_quoted_however_they_arrive() -> None:
+    words = LastWords()
+    for number in range(5000):
+        for byte in f"line {number}\n".encode():
+            words.hear(bytes([byte]))
+    assert words.text().split("\n") == [f"line {number}" for number in range(5000 - LINES, 5000)]
+
+
+def test_long_lines_are_cut_to_valid_text() -> None:
+    words = LastWords()
+    words.hear(b"\xe2\x82\xac" * 100_000)
+    text = words.text()
+    assert set(text) <= {"\u20ac", "\ufffd"}
+    assert LENGTH - 3 <= len(text.encode()) <= LENGTH
