@@ -201,7 +201,7 @@ class World:
             for command in commands:
                 if isinstance(command, Grant) and self.evicts(model, granted := self.alive[command.run]):
                     assert command.ticket <= self.mark[granted], f"ticket {command.ticket} overtook {old}"
-            for newcomer in began:
+            for newcomer in filter(self.waiters, began):  # an abandoned load that goes on does not begin
                 if newcomer != model and self.conflict(model, newcomer, set(self.scheduler.plan(newcomer)), running):
                     assert min(self.waiters(newcomer)) < old, f"a load of {newcomer} began in the way of ticket {old}"
 

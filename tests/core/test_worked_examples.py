@@ -10,6 +10,9 @@ planner's tests and the proxy's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from swapyard.core.messages import (
@@ -21,6 +24,7 @@ from swapyard.core.messages import (
     Left,
     ModelPolicy,
     Moved,
+    Policy,
     RefusalReason,
     Refuse,
     ShutdownAsked,
@@ -32,11 +36,15 @@ from swapyard.core.messages import (
     WakeAt,
     Woke,
 )
+from swapyard.core.scheduler import Scheduler
+
+Play = Callable[..., Scheduler]
+Policies = Callable[..., Policy]
 
 BROKEN = StartError("it does not start")
 
 
-def ready(model="a", ticket=0, run=1):
+def ready(model: str = "a", ticket: int = 0, run: int = 1) -> list[Any]:
     """The steps that bring a model up with no ticket on it any more."""
     return [
         (Arrived(ticket, model), [Start(run, model)]),
@@ -45,23 +53,25 @@ def ready(model="a", ticket=0, run=1):
     ]
 
 
-def refused(*tickets, reason=RefusalReason.START_FAILED, error=None):
+def refused(
+    *tickets: int, reason: RefusalReason = RefusalReason.START_FAILED, error: StartError | None = None
+) -> list[Refuse]:
     return [Refuse(ticket, reason, error) for ticket in tickets]
 
 
-def test_01_ready_model_is_granted_at_once(play, pairs):
+def test_01_ready_model_is_granted_at_once(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [*ready("a"), (Arrived(1, "a"), [Grant(1, 1)])])
 
 
-def test_02_unknown_model_is_refused(play, pairs):
+def test_02_unknown_model_is_refused(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [(Arrived(1, "ghost"), refused(1, reason=RefusalReason.UNKNOWN_MODEL))])
 
 
-def test_03_stopped_model_is_started_then_granted(play, pairs):
+def test_03_stopped_model_is_started_then_granted(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [(Arrived(1, "a"), [Start(1, "a")]), (BecameReady(1), [Grant(1, 1)])])
 
 
-def test_04_tickets_for_a_loading_model_share_its_load(play, pairs):
+def test_04_tickets_for_a_loading_model_share_its_load(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "a"), []),
@@ -70,7 +80,7 @@ def test_04_tickets_for_a_loading_model_share_its_load(play, pairs):
     ])  # fmt: skip
 
 
-def test_05_failed_load_refuses_its_waiters_and_the_next_ticket_tries_again(play, pairs):
+def test_05_failed_load_refuses_its_waiters_and_the_next_ticket_tries_again(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "a"), []),
@@ -80,7 +90,7 @@ def test_05_failed_load_refuses_its_waiters_and_the_next_ticket_tries_again(play
     ])  # fmt: skip
 
 
-def test_06_swap_waits_for_the_load_then_for_the_busy_model_then_for_its_exit(play, pairs):
+def test_06_swap_waits_for_the_load_then_for_the_busy_model_then_for_its_exit(play: Play, pairs: Policies) -> None:
     play(pairs("a b", {"b": "a"}), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "b"), [Moved(2, 1)]),
@@ -91,11 +101,11 @@ def test_06_swap_waits_for_the_load_then_for_the_busy_model_then_for_its_exit(pl
     ])  # fmt: skip
 
 
-def test_07_models_that_tolerate_each_other_load_in_parallel(play, pairs):
+def test_07_models_that_tolerate_each_other_load_in_parallel(play: Play, pairs: Policies) -> None:
     play(pairs("a b"), [(Arrived(1, "a"), [Start(1, "a")]), (Arrived(2, "b"), [Start(2, "b")])])
 
 
-def test_08_load_waits_for_another_to_stop_their_common_victim(play, pairs):
+def test_08_load_waits_for_another_to_stop_their_common_victim(play: Play, pairs: Policies) -> None:
     """In the original it waits until the other is ready; here only until the victim is gone."""
     play(pairs("a b x", {"a": "x", "b": "x"}), [
         *ready("x"),
@@ -105,7 +115,7 @@ def test_08_load_waits_for_another_to_stop_their_common_victim(play, pairs):
     ])  # fmt: skip
 
 
-def test_09_victims_wait_for_the_load_that_stops_them(play, pairs):
+def test_09_victims_wait_for_the_load_that_stops_them(play: Play, pairs: Policies) -> None:
     play(pairs("a b c", {"a": "b c"}), [
         *ready("b", 0, 1),
         *ready("c", 10, 2),
@@ -118,7 +128,7 @@ def test_09_victims_wait_for_the_load_that_stops_them(play, pairs):
     ])  # fmt: skip
 
 
-def test_10_six_interleaved_tickets_for_three_models_cost_three_loads(play, one):
+def test_10_six_interleaved_tickets_for_three_models_cost_three_loads(play: Play, one: Policies) -> None:
     play(one("a b c"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "b"), [Moved(2, 1)]),
@@ -138,7 +148,7 @@ def test_10_six_interleaved_tickets_for_three_models_cost_three_loads(play, one)
     ])  # fmt: skip
 
 
-def test_11_swap_waits_for_the_last_lease(play, pairs):
+def test_11_swap_waits_for_the_last_lease(play: Play, pairs: Policies) -> None:
     play(pairs("a b", {"b": "a"}), [
         *ready("a"),
         (Arrived(1, "a"), [Grant(1, 1)]),
@@ -149,7 +159,7 @@ def test_11_swap_waits_for_the_last_lease(play, pairs):
     ])  # fmt: skip
 
 
-def test_12_client_that_vanished_before_the_grant_blocks_nobody(play, pairs):
+def test_12_client_that_vanished_before_the_grant_blocks_nobody(play: Play, pairs: Policies) -> None:
     play(pairs("a b", {"b": "a"}), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Left(1), []),
@@ -158,7 +168,7 @@ def test_12_client_that_vanished_before_the_grant_blocks_nobody(play, pairs):
     ])  # fmt: skip
 
 
-def test_13_shutdown_refuses_everybody_who_waits(play, pairs):
+def test_13_shutdown_refuses_everybody_who_waits(play: Play, pairs: Policies) -> None:
     play(pairs("a b c", {"c": "a b"}), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "a"), []),
@@ -176,7 +186,7 @@ def test_13_shutdown_refuses_everybody_who_waits(play, pairs):
     ])  # fmt: skip
 
 
-def test_14_unload_during_a_load_refuses_its_waiters_and_stops_it(play, pairs):
+def test_14_unload_during_a_load_refuses_its_waiters_and_stops_it(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "a"), []),
@@ -185,7 +195,7 @@ def test_14_unload_during_a_load_refuses_its_waiters_and_stops_it(play, pairs):
     ])  # fmt: skip
 
 
-def test_15_unload_of_a_queued_model_leaves_the_load_of_another_alone(play, pairs):
+def test_15_unload_of_a_queued_model_leaves_the_load_of_another_alone(play: Play, pairs: Policies) -> None:
     play(pairs("a b", {"b": "a"}), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "b"), [Moved(2, 1)]),
@@ -194,7 +204,7 @@ def test_15_unload_of_a_queued_model_leaves_the_load_of_another_alone(play, pair
     ])  # fmt: skip
 
 
-def test_16_positions_follow_priority_then_arrival(play, one):
+def test_16_positions_follow_priority_then_arrival(play: Play, one: Policies) -> None:
     priorities = {"A": 10, "B": 5, "C": 5, "D": 1}
     policy = one("z", special={model: ModelPolicy(priority=priority) for model, priority in priorities.items()})
     scheduler = play(policy, [
@@ -207,7 +217,7 @@ def test_16_positions_follow_priority_then_arrival(play, one):
     assert scheduler.positions() == {5: 1, 2: 2, 4: 3, 3: 4}
 
 
-def test_17_higher_priority_goes_first(play, one):
+def test_17_higher_priority_goes_first(play: Play, one: Policies) -> None:
     policy = one("a", special={"b": ModelPolicy(priority=1), "c": ModelPolicy(priority=5)})
     play(policy, [
         (Arrived(1, "a"), [Start(1, "a")]),
@@ -222,7 +232,7 @@ def test_17_higher_priority_goes_first(play, one):
     ])  # fmt: skip
 
 
-def test_18_after_a_failed_load_the_next_model_starts_once_the_failed_one_is_gone(play, one):
+def test_18_after_a_failed_load_the_next_model_starts_once_the_failed_one_is_gone(play: Play, one: Policies) -> None:
     play(one("a b"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "b"), [Moved(2, 1)]),
@@ -231,7 +241,7 @@ def test_18_after_a_failed_load_the_next_model_starts_once_the_failed_one_is_gon
     ])  # fmt: skip
 
 
-def test_19_exclusive_model_that_is_ready_waits_until_the_newcomer_beside_it_is_gone(play, grouped):
+def test_19_exclusive_model_that_is_ready_waits_until_the_newcomer_beside_it_is_gone(play: Play, grouped: Policies) -> None:
     play(grouped(x={"members": "a"}, n={"members": "b", "exclusive": False}), [
         *ready("a"),
         (Arrived(1, "b"), [Start(2, "b")]),
@@ -242,7 +252,7 @@ def test_19_exclusive_model_that_is_ready_waits_until_the_newcomer_beside_it_is_
     ])  # fmt: skip
 
 
-def test_20_without_max_wait_overlapping_tickets_keep_others_waiting(play, one):
+def test_20_without_max_wait_overlapping_tickets_keep_others_waiting(play: Play, one: Policies) -> None:
     play(one("a b"), [
         *ready("a"),
         (Arrived(1, "a"), [Grant(1, 1)]),
@@ -254,7 +264,7 @@ def test_20_without_max_wait_overlapping_tickets_keep_others_waiting(play, one):
     ])  # fmt: skip
 
 
-def test_21_queued_client_that_leaves_gives_its_place_up(play, pairs):
+def test_21_queued_client_that_leaves_gives_its_place_up(play: Play, pairs: Policies) -> None:
     scheduler = play(pairs("a b", {"b": "a"}), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "b"), [Moved(2, 1)]),
@@ -265,7 +275,7 @@ def test_21_queued_client_that_leaves_gives_its_place_up(play, pairs):
     assert scheduler.positions() == {}
 
 
-def test_22_joined_client_that_leaves_is_not_granted(play, pairs):
+def test_22_joined_client_that_leaves_is_not_granted(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "a"), []),
@@ -274,13 +284,13 @@ def test_22_joined_client_that_leaves_is_not_granted(play, pairs):
     ])  # fmt: skip
 
 
-def test_23_a_lease_ends_once(play, pairs):
+def test_23_a_lease_ends_once(play: Play, pairs: Policies) -> None:
     scheduler = play(pairs("a"), [*ready("a"), (Arrived(1, "a"), [Grant(1, 1)]), (Left(1), [])])
     with pytest.raises(ValueError, match="ticket 1"):
         scheduler.handle(Left(1), 10)
 
 
-def test_24_abandoned_load_in_the_way_is_aborted(play, one):
+def test_24_abandoned_load_in_the_way_is_aborted(play: Play, one: Policies) -> None:
     """The original lets it finish first (its issue 727)."""
     play(one("a b"), [
         (Arrived(1, "a"), [Start(1, "a")]),
@@ -290,7 +300,7 @@ def test_24_abandoned_load_in_the_way_is_aborted(play, one):
     ])  # fmt: skip
 
 
-def test_25_ticket_beyond_the_limit_is_refused(play, pairs):
+def test_25_ticket_beyond_the_limit_is_refused(play: Play, pairs: Policies) -> None:
     play(pairs("a", limit=1), [
         *ready("a"),
         (Arrived(1, "a"), [Grant(1, 1)]),
@@ -300,7 +310,7 @@ def test_25_ticket_beyond_the_limit_is_refused(play, pairs):
     ])  # fmt: skip
 
 
-def test_26_without_a_limit_ten_are_served_and_the_eleventh_waits(play, pairs):
+def test_26_without_a_limit_ten_are_served_and_the_eleventh_waits(play: Play, pairs: Policies) -> None:
     """The original refuses the eleventh."""
     play(pairs("a"), [
         *ready("a"),
@@ -310,7 +320,7 @@ def test_26_without_a_limit_ten_are_served_and_the_eleventh_waits(play, pairs):
     ])  # fmt: skip
 
 
-def test_27_waiting_tickets_count_towards_the_limit(play, pairs):
+def test_27_waiting_tickets_count_towards_the_limit(play: Play, pairs: Policies) -> None:
     play(pairs("a", limit=2), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "a"), []),
@@ -319,7 +329,7 @@ def test_27_waiting_tickets_count_towards_the_limit(play, pairs):
     ])  # fmt: skip
 
 
-def test_28_queued_tickets_count_towards_the_limit(play, pairs):
+def test_28_queued_tickets_count_towards_the_limit(play: Play, pairs: Policies) -> None:
     play(pairs("a b", {"a": "b"}, special={"a": ModelPolicy(limit=2)}), [
         (Arrived(1, "b"), [Start(1, "b")]),
         (Arrived(2, "a"), [Moved(2, 1)]),
@@ -332,7 +342,7 @@ def test_28_queued_tickets_count_towards_the_limit(play, pairs):
     ])  # fmt: skip
 
 
-def test_29_client_that_leaves_frees_its_part_of_the_limit(play, pairs):
+def test_29_client_that_leaves_frees_its_part_of_the_limit(play: Play, pairs: Policies) -> None:
     play(pairs("a b", {"a": "b"}, special={"a": ModelPolicy(limit=1)}), [
         (Arrived(1, "b"), [Start(1, "b")]),
         (Arrived(2, "a"), [Moved(2, 1)]),
@@ -342,7 +352,7 @@ def test_29_client_that_leaves_frees_its_part_of_the_limit(play, pairs):
     ])  # fmt: skip
 
 
-def test_30_after_a_crash_the_old_lease_blocks_nobody(play, one):
+def test_30_after_a_crash_the_old_lease_blocks_nobody(play: Play, one: Policies) -> None:
     scheduler = play(one("a b"), [
         *ready("a"),
         (Arrived(1, "a"), [Grant(1, 1)]),
@@ -356,7 +366,7 @@ def test_30_after_a_crash_the_old_lease_blocks_nobody(play, one):
     assert scheduler.serving("a") == 0
 
 
-def test_31_ticket_for_a_model_that_is_being_stopped_starts_it_again(play, one):
+def test_31_ticket_for_a_model_that_is_being_stopped_starts_it_again(play: Play, one: Policies) -> None:
     play(one("a b", ttl=60), [
         (0, Arrived(1, "a"), [Start(1, "a")]),
         (0, BecameReady(1), [Grant(1, 1)]),
@@ -371,7 +381,7 @@ def test_31_ticket_for_a_model_that_is_being_stopped_starts_it_again(play, one):
     ])  # fmt: skip
 
 
-def test_32_swap_waits_for_a_stop_that_is_under_way(play, one):
+def test_32_swap_waits_for_a_stop_that_is_under_way(play: Play, one: Policies) -> None:
     play(one("a b"), [
         *ready("a"),
         (UnloadAsked(frozenset("a")), [Stop(1, StopReason.UNLOADED)]),
@@ -380,7 +390,7 @@ def test_32_swap_waits_for_a_stop_that_is_under_way(play, one):
     ])  # fmt: skip
 
 
-def test_33_persistent_group_stays_through_swaps_of_another(play, grouped):
+def test_33_persistent_group_stays_through_swaps_of_another(play: Play, grouped: Policies) -> None:
     policy = grouped(
         keep={"members": "p q", "swap": False, "exclusive": False, "persistent": True}, default={"members": "a b"}
     )
@@ -397,7 +407,7 @@ def test_33_persistent_group_stays_through_swaps_of_another(play, grouped):
     ])  # fmt: skip
 
 
-def test_34_unload_of_a_busy_model_lets_the_next_one_in_at_its_exit(play, one):
+def test_34_unload_of_a_busy_model_lets_the_next_one_in_at_its_exit(play: Play, one: Policies) -> None:
     scheduler = play(one("a b c"), [
         *ready("a"),
         (Arrived(1, "a"), [Grant(1, 1)]),
@@ -410,7 +420,7 @@ def test_34_unload_of_a_busy_model_lets_the_next_one_in_at_its_exit(play, one):
     assert scheduler.positions() == {3: 1}
 
 
-def test_35_unload_of_a_loading_model_lets_the_next_one_in_at_its_exit(play, one):
+def test_35_unload_of_a_loading_model_lets_the_next_one_in_at_its_exit(play: Play, one: Policies) -> None:
     play(one("a b"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (Arrived(2, "b"), [Moved(2, 1)]),
@@ -419,7 +429,7 @@ def test_35_unload_of_a_loading_model_lets_the_next_one_in_at_its_exit(play, one
     ])  # fmt: skip
 
 
-def test_36_late_result_of_an_unloaded_load_does_not_hurt_the_next_one(play, pairs):
+def test_36_late_result_of_an_unloaded_load_does_not_hurt_the_next_one(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [
         (Arrived(1, "a"), [Start(1, "a")]),
         (UnloadAsked(), [*refused(1, reason=RefusalReason.UNLOADED), Stop(1, StopReason.UNLOADED)]),

@@ -80,9 +80,11 @@ class Placement:
             return self._grant_waiting(run)
         if self.fairness.holds_back(slot, evict):
             return False
-        if self._drop_abandoned(slot, evict):
-            evict = self.room.evict(slot)
-        if any(self.room.collisions(slot, evict)) or any(is_busy(victim) for victim in evict):
+        if in_the_way := self.room.collisions(slot, evict):
+            if not self._drop_abandoned(in_the_way, slot):
+                return False
+            evict = self.room.evict(slot)  # whoever was starting in vain is stopping now
+        if any(is_busy(victim) for victim in evict):
             return False
         self._begin(slot, evict)
         return True
@@ -95,7 +97,8 @@ class Placement:
             for slot in self.queue.by_rank(self.room.singular()):
                 if self.place(slot):
                     self.fairness.look(self.now)
-        self._tell_requeued()
+        if self._requeued:
+            self._tell_requeued()
         self.fairness.look(self.now)
         self.wake_at(self.fairness.due)
 
@@ -195,14 +198,14 @@ class Placement:
         if slot.load is not None:
             self.forget(slot.load)
 
-    def _drop_abandoned(self, slot: Slot, evict: tuple[Slot, ...]) -> bool:
-        """Aborts the loads in the way of this one that nobody waits for (llama-swap #727). True if there were any."""
-        abandoned = [load for load in self.room.collisions(slot, evict) if not load.slot.waiting]
+    def _drop_abandoned(self, in_the_way: list[Load], slot: Slot) -> bool:
+        """Aborts those of these loads that nobody waits for any more (llama-swap #727). True if that was all of them."""
+        abandoned = [load for load in in_the_way if not load.slot.waiting]
         for load in dict.fromkeys(abandoned):
             self.forget(load)
             if load.slot.state is State.STARTING:
                 self.stop(load.slot.run, StopReason.ABANDONED, slot.model, slot.first_waiter().ticket)
-        return bool(abandoned)
+        return len(abandoned) == len(in_the_way)
 
     def stop(
         self, run: Run | None, reason: StopReason, for_model: str | None = None, for_ticket: Ticket | None = None

@@ -107,12 +107,11 @@ class Queue:
         return self._positions
 
     def by_rank(self, singular: Iterable[Slot]) -> Iterator[Slot]:
-        """Models worth a look, best rank first: every queued one of `singular` (those that are not plain), and of each kin
-        its best plain model, then its next if the former got a load while it was the consumer's."""
+        """Models worth a look, best rank first: every one of `singular` (queued, but not plain), and of each kin its best
+        plain model, then its next if the former got a load while it was the consumer's."""
         # The third field keeps comparisons from reaching the fourth, should a model lose its last singularity on the way.
-        heap: list[tuple[int, int, bool, Slot, Kin | None]] = [
-            (*rank(slot), False, slot, None) for slot in singular if slot.queued
-        ]
+        heap: list[tuple[int, int, bool, Slot, Kin | None]]
+        heap = [(*rank(slot), False, slot, None) for slot in singular]
         heap += [(*rank(slot), True, slot, kin) for kin in self._kins if (slot := kin.best()) is not None]
         heapq.heapify(heap)
         while heap:
@@ -124,7 +123,7 @@ class Queue:
 
     def overdue(self, now: float, max_wait: float, singular: Iterable[Slot]) -> list[Slot]:
         """Models whose head has waited that long, oldest first: of `singular` each, of a kin's plain ones the oldest."""
-        found = [slot for slot in singular if slot.queued]
+        found = list(singular)
         found += [slot for kin in self._kins if (slot := kin.oldest()) is not None]
         found = [slot for slot in found if slot.first_waiter().since + max_wait <= now]
         return sorted(found, key=lambda slot: slot.first_waiter().seq)

@@ -7,7 +7,6 @@ present models only; its answers are kept until their set changes. Decides nothi
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
 
 from swapyard.core.lifecycle import State
 from swapyard.core.messages import ModelPolicy, Planner, RunId
@@ -87,21 +86,21 @@ class Room:
             answer = self._hypotheses[key] = newcomer in self._ask(wanted.model, running)
         return answer
 
-    def collisions(self, slot: Slot, evict: tuple[Slot, ...]) -> Iterator[Load]:
+    def collisions(self, slot: Slot, evict: tuple[Slot, ...]) -> list[Load]:
         """Loads that cannot go on beside a load of `slot` with these victims: one's victims include the other's target, or
-        they share a victim."""
-        if slot.claimed_by is not None:
-            yield slot.claimed_by
+        they share a victim. A load may be named more than once."""
+        found = [slot.claimed_by] if slot.claimed_by is not None else []
         for victim in evict:
             if victim.load is not None:
-                yield victim.load
+                found.append(victim.load)
             if victim.claimed_by is not None:
-                yield victim.claimed_by
+                found.append(victim.claimed_by)
+        return found
 
     def singular(self) -> list[Slot]:
-        """The models that are not plain: first those with a run, then those that a load still keeps away."""
-        found = [run.slot for run in self.runs.values()]
-        found += [victim for load in self.loads for victim in load.victims if victim.run is None]
+        """The queued models that are not plain: first those with a run, then those that a load still keeps away."""
+        found = [run.slot for run in self.runs.values() if run.slot.queued]
+        found += [victim for load in self.loads for victim in load.victims if victim.queued and victim.run is None]
         return found
 
     def servable(self, slot: Slot) -> bool:
