@@ -19,7 +19,12 @@ RunId = int
 
 
 class Planner(Protocol):
-    """Says which runs must stop so that a model can start. Pure and deterministic."""
+    """Says which runs must stop so that a model can start. Pure and deterministic.
+
+    A planner may also have `kin(model) -> str | None`. Models of one kin are interchangeable: exchanging two of their names
+    in a question exchanges them in the answer, and nothing else. The scheduler then looks at the first of a kin that waits
+    instead of at all of them; None, or no such method, means that it cannot.
+    """
 
     def evict(self, model: str, running: Sequence[str]) -> Sequence[str]:
         """Which of `running` (sorted ids, without `model` unless it runs itself) must go before `model` may serve."""
@@ -31,7 +36,8 @@ class ModelPolicy:
     """How one model is scheduled.
 
     `limit`: with it, a ticket beyond that many (waiting plus served) is refused. Without it (None), `parallel` tickets
-    are served at a time and up to `Policy.max_queue` more wait. `ttl`: seconds of idleness before the run is stopped, 0 = never.
+    are served at a time and up to `Policy.max_queue` more wait. `ttl`: seconds of idleness before the run is stopped,
+    0 = never.
     """
 
     limit: int | None = None
@@ -115,9 +121,7 @@ class ShutdownAsked:
     """Refuse who waits and whoever still comes; stop each run once it is idle. `UnloadAsked` afterwards cuts the rest."""
 
 
-Event = (
-    Arrived | Left | BecameReady | Failed | Exited | UnloadAsked | Woke | PolicyChanged | ShutdownAsked
-)
+Event = Arrived | Left | BecameReady | Failed | Exited | UnloadAsked | Woke | PolicyChanged | ShutdownAsked
 
 
 # --- commands: what is to be done --------------------------------------------------------------------------------------
