@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from yaml import ScalarNode
 
@@ -120,7 +119,7 @@ class Scope:
     """
 
     macros: Macros
-    order: dict[str, int]
+    order: dict[str, int]  # name -> place; inside a model with MODEL_ID at 0
     problems: Problems
     model: str | None = None
     port: int | None = None
@@ -138,7 +137,7 @@ class Scope:
             if name is None:
                 break
             last = self.order[name]
-            value = self.macros[name]
+            value = self.model if name == "MODEL_ID" else self.macros[name]
             reference = f"${{{name}}}"
             if text != reference:
                 inserted = text_form(value)
@@ -189,13 +188,17 @@ class Scope:
 
 
 def global_scope(macros: Macros, problems: Problems) -> Scope:
-    return Scope(macros, positions(macros), problems)
+    return Scope(macros, {name: place for place, name in enumerate(macros)}, problems)
 
 
-def model_scope(model: str, everywhere: Scope, own: Macros) -> Scope:
-    macros: dict[str, Any] = {"MODEL_ID": model} | everywhere.macros | own  # a repeated name keeps its place in the order
-    return Scope(macros, positions(macros), everywhere.problems, model)
+def model_order(macros: Macros) -> dict[str, int]:
+    """The places of macros inside a model."""
+    return {"MODEL_ID": 0} | {name: place for place, name in enumerate(macros, 1)}
 
 
-def positions(macros: Macros) -> dict[str, int]:
-    return {name: index for index, name in enumerate(macros)}
+def model_scope(model: str, everywhere: Scope, own: Macros, order: dict[str, int]) -> Scope:
+    """`order`: `model_order` of the global macros, which all models without macros of their own share."""
+    if not own:
+        return Scope(everywhere.macros, order, everywhere.problems, model)
+    macros = everywhere.macros | own  # a repeated name keeps its place
+    return Scope(macros, model_order(macros), everywhere.problems, model)

@@ -6,15 +6,16 @@ command wants one, the next port. Models are taken in code-point order of their 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from yaml import ScalarNode
 
-from swapyard.config.command import comment_inside_quotes, drop_comment_lines, split, split_command
+from swapyard.config.command import comment_inside_quotes, drop_comment_lines, split_command, unterminated_quote
 from swapyard.config.decode import UNSET, Context, read_struct
 from swapyard.config.file import FileConfig, FileFilters, FileModel
-from swapyard.config.macros import Macros, Scope, declared, model_scope, text_form
+from swapyard.config.macros import Macros, Scope, declared, model_order, model_scope, text_form
 from swapyard.config.nodes import Mapping, Node, is_null, kind_of, mark_of
 from swapyard.config.problems import Path, Problems
 from swapyard.config.schema import Capabilities, Compat, Filters, Model, Timeouts
@@ -24,6 +25,7 @@ COMFYUI = "comfyui_auto"  # serves /comfyui/, whose page keeps many requests and
 COMFYUI_LIMIT = 50
 WINDOWS_STOP = "taskkill /f /t /pid ${PID}"
 MAX_PORT = 65535
+DRIVE = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\")
 
 
 @dataclass(slots=True)
@@ -34,6 +36,10 @@ class ModelReader:
     settings: FileConfig
     platform: str
     next_port: int
+    order: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = model_order(self.everywhere.macros)
 
     @property
     def problems(self) -> Problems:
@@ -63,7 +69,7 @@ class ModelReader:
         if "macros" in node.entries:
             own = declared(node.entries["macros"][1], (*path, "macros"), self.problems)
             given["macros"] = UNSET
-        scope = model_scope(name, self.everywhere, own)
+        scope = model_scope(name, self.everywhere, own, self.order)
         given["cmd"] = cmd = self.command("cmd", node, path, scope)
         if "${PORT}" in cmd:
             self.assign_port(path, scope)
@@ -107,6 +113,8 @@ class ModelReader:
     def proxy(self, node: Mapping, path: Path, scope: Scope) -> str:
         entry = node.entries.get("proxy")
         if entry is None or is_null(entry[1]):
+            if scope.port is not None:
+                return f"http://localhost:{scope.port}"
             text = "http://localhost:${PORT}"
         elif isinstance(entry[1], ScalarNode):
             text = entry[1].value
@@ -125,8 +133,6 @@ class ModelReader:
         return url
 
     def check_url(self, url: str, path: Path) -> None:
-        if url.startswith("http://localhost:") and url[17:].isdecimal():
-            return  # by far the most frequent one
         fault = url_fault(url)
         if fault:
             self.problems.error(path, f'"{url}" {fault}')
@@ -186,15 +192,9 @@ class ModelReader:
             warn((*path, "cmd"), "is empty; the model cannot be started")
         elif not argv:
             warn((*path, "cmd"), "is empty but for comments and quotes; the model cannot be started")
-        for key, text in (("cmd", raw.cmd), ("cmdStop", raw.cmd_stop)):
-            if '"' in text or "'" in text:
-                quote = split(text, self.platform)[1]
-                if quote:
-                    warn((*path, key), f"the quote {quote} is never closed; all that follows it is one argument")
-            if self.platform != "win32" and eats_backslashes(text):
-                warn(
-                    (*path, key), "a backslash outside quotes takes the next character; put a Windows path in single quotes"
-                )
+        self.check_quotes((*path, "cmd"), raw.cmd)
+        if raw.cmd_stop:
+            self.check_quotes((*path, "cmdStop"), raw.cmd_stop)
         for index, setting in enumerate(raw.env):
             if "=" not in setting[1:]:
                 warn((*path, "env", index), f'"{setting}" is not NAME=value')
@@ -203,18 +203,21 @@ class ModelReader:
         if raw.concurrency_limit < 0:
             warn((*path, "concurrencyLimit"), f"{raw.concurrency_limit} acts as 0, which means no limit of its own")
 
+    def check_quotes(self, path: Path, text: str) -> None:
+        if '"' in text or "'" in text:
+            quote = unterminated_quote(text, self.platform)
+            if quote:
+                self.problems.warn(path, f"the quote {quote} is never closed; all that follows it is one argument")
+        elif ":\\" in text and self.platform != "win32" and DRIVE.search(text):
+            message = "a backslash outside quotes takes the next character; put a Windows path in single quotes"
+            self.problems.warn(path, message)
+
 
 IGNORES_WEBSOCKETS = Compat(ignore_websockets=True)
 NO_COMPAT = Compat()
 NO_FILTERS = Filters()
 FILE_DEFAULTS = FileModel()
 DEFAULT_TIMEOUTS = Timeouts()
-
-
-def eats_backslashes(text: str) -> bool:
-    """Looks like a Windows path outside quotes (`C:\\dir`), whose backslashes POSIX splitting removes."""
-    found = text.find(":\\")
-    return found > 0 and text[found - 1].isalpha() and not ("'" in text or '"' in text)
 
 
 def filters_of(raw: FileFilters) -> Filters:
