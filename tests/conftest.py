@@ -27,7 +27,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         loop = asyncio.get_running_loop()
         loop.slow_callback_duration = 5.0  # machines are noisy; this is not what debug mode is on for
         loop.set_exception_handler(lambda _loop, context: unhandled.append(describe(context)))
-        await pyfuncitem.obj(**arguments)
+        async with asyncio.timeout(limit_of(pyfuncitem)):  # uvloop keeps pytest-timeout's signal from being heard
+            await pyfuncitem.obj(**arguments)
         for _ in range(3):  # let callbacks that are already due run
             await asyncio.sleep(0)
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -37,6 +38,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         runner.run(main())
     assert not unhandled, f"errors nobody handled: {unhandled}"
     return True
+
+
+def limit_of(test: pytest.Function) -> float:
+    """Seconds: the test's own `timeout` mark, or the one of pyproject.toml."""
+    mark = test.get_closest_marker("timeout")
+    return float(mark.args[0] if mark else test.config.getini("timeout"))
 
 
 def describe(context: dict[str, object]) -> str:
