@@ -76,7 +76,6 @@ def test_headers_of_an_error() -> None:
     reply = render(BadRequest("x"))
     assert headers(reply) == {
         "Content-Type": "application/json",
-        "Content-Length": str(len(reply.body)),
         "X-Content-Type-Options": "nosniff",
         "Access-Control-Allow-Origin": "*",
     }
@@ -195,8 +194,8 @@ def test_preflight(asked: bytes | None, allowed: str) -> None:
     }
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 301), ("HEAD", 301), ("POST", 308), ("DELETE", 308)])
-def test_redirects_keep_the_method(method: str, status: int) -> None:
+@pytest.mark.parametrize(("method", "status"), [(b"GET", 301), (b"HEAD", 301), (b"POST", 308), (b"DELETE", 308)])
+def test_redirects_keep_the_method(method: bytes, status: int) -> None:
     reply = redirect(method, b"/upstream/m/?x=1")
     assert reply.status == status
     assert headers(reply)["Location"] == "/upstream/m/?x=1"

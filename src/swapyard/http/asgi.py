@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
+from swapyard.errors import RequestError
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead
 from swapyard.http.server import ClientConnection
 
@@ -87,10 +88,7 @@ class AsgiHandler:
     def _break_off(self) -> None:
         if not self._left and not self._finished:
             self._finished = True
-            if self._client.status == 0:
-                self._client.reply(500, [(b"Content-Type", b"text/plain")], b"internal error\n")
-            else:
-                self._client.break_off()
+            self._client.fail(RequestError("an internal error; the log of the server tells more"))
 
     def _scope(self) -> dict[str, Any]:
         head = self._head

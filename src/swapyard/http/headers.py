@@ -53,7 +53,19 @@ class RequestHead:
     `fields` holds (lower-case name, name as written, value) in wire order: each name is lowered once.
     """
 
-    __slots__ = ("fields", "keep_alive", "known", "method", "path", "query", "started", "target", "upgrade", "version")
+    __slots__ = (
+        "awaits_continue",
+        "fields",
+        "keep_alive",
+        "known",
+        "method",
+        "path",
+        "query",
+        "started",
+        "target",
+        "upgrade",
+        "version",
+    )
 
     def __init__(self) -> None:
         self.method = b""
@@ -65,15 +77,15 @@ class RequestHead:
         self.known: dict[bytes, bytes] = {}
         self.keep_alive = True
         self.upgrade = False  # a websocket handshake, complete and well-formed as far as the head tells
-        self.started = 0.0  # loop time at which the head was complete, seconds
+        self.awaits_continue = False  # the client may wait for a `100 Continue` before it sends the body
+        self.started = 0.0  # loop time at which its turn began, seconds
 
     def split_target(self) -> None:
         """Sets `path` and `query`. The absolute form (RFC 9112 3.2.2) loses its scheme and authority."""
         target = self.target
         if target[:1] != b"/" and b"://" in target:
-            _, _, rest = target.partition(b"://")
-            slash = rest.find(b"/")
-            target = rest[slash:] if slash >= 0 else b"/"
+            authority, mark, query = target.partition(b"://")[2].partition(b"?")
+            target = b"/" + authority.partition(b"/")[2] + mark + query
         self.path, _, self.query = target.partition(b"?")
 
     @property
@@ -87,7 +99,7 @@ class RequestHead:
 
     @property
     def has_body(self) -> bool:
-        return b"transfer-encoding" in self.known or self.known.get(b"content-length", b"0").strip(b"0") != b""
+        return b"transfer-encoding" in self.known or self.known.get(b"content-length", b"0").strip(b"0 ") != b""
 
 
 class ResponseHead:
@@ -110,12 +122,13 @@ def connection_tokens(value: bytes | None) -> frozenset[bytes]:
     return frozenset(token.strip().lower() for token in value.split(b","))
 
 
-def is_websocket(known: dict[bytes, bytes]) -> bool:
-    """Lists and repeated fields count, in any case (routing.md section 7)."""
-    upgrade = known.get(b"upgrade")
-    if upgrade is None:
+def is_websocket(head: RequestHead) -> bool:
+    """Whether a request is a websocket handshake: lists and repeated fields count, in any case. HTTP/1.0 has no upgrades
+    (RFC 9110 7.8), and a handshake has no body: where the raw bytes would begin behind one is anybody's guess."""
+    upgrade = head.known.get(b"upgrade")
+    if upgrade is None or head.method != b"GET" or head.version != "1.1" or head.has_body:
         return False
-    return b"websocket" in connection_tokens(upgrade) and b"upgrade" in connection_tokens(known.get(b"connection"))
+    return b"websocket" in connection_tokens(upgrade) and b"upgrade" in connection_tokens(head.known.get(b"connection"))
 
 
 def status_line(status: int, reason: bytes | None = None) -> bytes:

@@ -27,7 +27,8 @@ class Certificate:
             if not path.is_file():
                 raise ConfigError([f"{path}: no such file (TLS needs a certificate and its key, both PEM)"])
         try:
-            context.load_cert_chain(self._cert, self._key)
+            # Without the third argument OpenSSL would ask the terminal for the password of an encrypted key, and wait.
+            context.load_cert_chain(self._cert, self._key, password=b"")
         except (ssl.SSLError, OSError) as error:
             raise ConfigError(
                 [f"{self._cert}, {self._key}: not a certificate and its key in PEM format: {error}"]

@@ -11,30 +11,31 @@ three sides call it, nothing awaits. Its life is a straight line, left early by 
     TUNNEL     after a 101
     OVER       the lease is returned
 
-Once the body has left it stays until the first byte of an answer, for the one retry on a stale connection.
+Two second chances, both only while nothing of an answer has come. A pooled connection that turns out to be dead: the
+request, kept until then, goes out once more on a fresh one. A run that takes no connections: it has most likely just died,
+so the lease goes back and a place is claimed anew, when its exit had time to be noticed.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
+from typing import Final
 
 from swapyard.errors import Conflict, NotServed, RequestError, UpstreamFailed, UpstreamTimeout
-from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, connection_tokens, status_line
+from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, status_line
 from swapyard.http.server import ClientConnection
-from swapyard.http.upstream import Upstream, UpstreamConnection, UpstreamError
+from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
 from swapyard.http.websocket import WebsocketSplice
+from swapyard.proxy import heads
 from swapyard.proxy.body import read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
-from swapyard.proxy.replies import sse_error
+from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Kind, Resolved
 from swapyard.proxy.state import ProxyState
 
 HELD_BYTES = 1024 * 1024  # of a body that waits for its model without being needed to find it
-REQUEUE_AFTER = 0.1  # seconds: a run that refuses connections has most likely just died, and its exit is on its way here
-
-DROPPED_FROM_REQUEST = HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
-DROPPED_FROM_RESPONSE = HOP_BY_HOP | {b"content-length"}
-CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
+# Seconds before the first, second, ... new claim. A crashed run whose other processes do not want to go takes some.
+REQUEUE_AFTER = (0.1, 0.3, 1.0, 2.5, 4.0)
 
 
 class Phase(IntEnum):
@@ -47,23 +48,45 @@ class Phase(IntEnum):
     OVER = 6
 
 
+# Members as plain names, because the attribute of an Enum costs as much as a method call.
+RECEIVING: Final = Phase.RECEIVING
+WAITING: Final = Phase.WAITING
+CONNECTING: Final = Phase.CONNECTING
+SENT: Final = Phase.SENT
+ANSWERING: Final = Phase.ANSWERING
+TUNNEL: Final = Phase.TUNNEL
+OVER: Final = Phase.OVER
+
+
+class Passing(Enum):
+    """How the request's body goes to the upstream."""
+
+    COLLECTED = "whole, because it is read and perhaps edited first"
+    STREAMED = "as it comes, with the length that the client told"
+    IN_CHUNKS = "as it comes, in chunks"
+
+
+COLLECTED: Final = Passing.COLLECTED
+STREAMED: Final = Passing.STREAMED
+IN_CHUNKS: Final = Passing.IN_CHUNKS
+
+
 class Exchange:
     __slots__ = (
         "_body",
         "_body_size",
-        "_chunked_out",
         "_client",
         "_complete",
         "_connection",
         "_endpoint",
-        "_event_stream",
         "_head",
+        "_last_bytes",
+        "_passing",
         "_path",
         "_phase",
         "_requeued",
-        "_retried",
+        "_resent",
         "_state",
-        "_streaming_body",
         "_ticket",
         "_trailers",
         "_upstream",
@@ -76,21 +99,20 @@ class Exchange:
         self._head = head
         self._client = client
         self._endpoint = endpoint
-        self._phase = Phase.RECEIVING
+        self._phase = RECEIVING
+        self._passing = COLLECTED
         self._body: list[bytes] = []
         self._body_size = 0
         self._complete = False  # the request's body is whole
         self._trailers: Headers = []
-        self._streaming_body = False  # the body is passed on as it comes instead of being collected first
-        self._chunked_out = False
         self._path = b""
         self._ticket = 0
         self._wanted: Resolved | None = None
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
-        self._event_stream = False
-        self._retried = False
-        self._requeued = False
+        self._last_bytes: bytes | None = None  # of an event stream, to know whether it broke off inside an event
+        self._resent = False
+        self._requeued = 0
         self.model = ""
 
     # --- the client's side (http.server.Handler) ---
@@ -100,9 +122,10 @@ class Exchange:
             if self._endpoint.where is Where.BODY:
                 self._path = self._state.forward_path(self._endpoint)
                 self._client.send_continue()
-            elif self._endpoint.where is Where.QUERY:
+                return
+            self._passing = IN_CHUNKS if self._head.chunked else STREAMED
+            if self._endpoint.where is Where.QUERY:
                 self._path = self._state.forward_path(self._endpoint)
-                self._streaming_body = True
                 self._want(self._state.names.require(read_query(self._head.query).model))
             else:
                 self._start_passage()
@@ -111,12 +134,10 @@ class Exchange:
 
     def _start_passage(self) -> None:
         """`/upstream/<model>/<rest>`: the body is nobody's business here and is passed on as it comes."""
-        self._streaming_body = True
         passage = self._state.passage(self._head)
         if isinstance(passage, bytes):
-            redirect = 301 if self._head.method in (b"GET", b"HEAD") else 308
-            self._phase = Phase.OVER
-            self._client.reply(redirect, [(b"Location", passage)], b"")
+            self._phase = OVER
+            self._client.reply(*redirect(self._head.method, passage))
             return
         self._path = passage.rest
         if passage.resolved.kind is Kind.LOCAL and self._state.must_not_start(passage):
@@ -126,21 +147,21 @@ class Exchange:
         self._want(passage.resolved)
 
     def body(self, data: bytes) -> None:
-        if self._phase >= Phase.SENT and self._streaming_body:
+        if self._passing is not COLLECTED and self._phase >= SENT:
             if self._connection is not None:
                 self._connection.send(self._framed(data), last=False)
             return
         self._body.append(data)
         self._body_size += len(data)
-        if self._streaming_body and self._body_size > HELD_BYTES:
+        if self._passing is not COLLECTED and self._body_size > HELD_BYTES:
             self._client.pause_reading()
 
     def end(self, trailers: Headers) -> None:
         self._complete = True
         self._trailers = trailers
-        if self._streaming_body:
-            if self._phase >= Phase.SENT and self._connection is not None:
-                self._end_streamed_body()
+        if self._passing is not COLLECTED:
+            if self._phase >= SENT and self._connection is not None:
+                self._end_streamed_body(self._connection)
             return
         try:
             self._ask_for_model()
@@ -155,11 +176,12 @@ class Exchange:
         self._want(wanted)
 
     def gone(self) -> None:
-        phase, self._phase = self._phase, Phase.OVER
-        if phase is Phase.CONNECTING and self._upstream is not None:
+        phase, self._phase = self._phase, OVER
+        if phase is CONNECTING and self._upstream is not None:
             self._upstream.give_up(self)
-        if self._connection is not None:
-            self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
         self._release()
 
     def pause(self) -> None:
@@ -178,7 +200,7 @@ class Exchange:
         state = self._state
         if wanted.kind is Kind.PEER:
             raise NotServed(f'"{wanted.full_name}" belongs to a peer, and peers are not served by this version')
-        self._phase = Phase.WAITING
+        self._phase = WAITING
         if self._head.upgrade and state.ignores_websockets(wanted.model):
             upstream = state.engine.ready_upstream(wanted.model)
             if upstream is None:
@@ -204,18 +226,18 @@ class Exchange:
         if ticket:
             self._state.engine.leave(ticket)
 
-    # --- the upstream's side (http.upstream.Sink) ---
+    # --- sending (called by http.upstream) ---
 
     def _take(self, upstream: Upstream, *, fresh: bool = False) -> None:
         self._upstream = upstream
-        self._phase = Phase.CONNECTING
+        self._phase = CONNECTING
         upstream.acquire(self, fresh=fresh)
 
     def connected(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        connection.no_body = self._head.method == b"HEAD"
-        self._phase = Phase.SENT
-        if self._streaming_body:
+        connection.head_only = self._head.method == b"HEAD"
+        self._phase = SENT
+        if self._passing is not COLLECTED:
             self._send_streamed(connection)
             return
         body = self._body[0] if self._body else b""
@@ -224,79 +246,71 @@ class Exchange:
     def _send_streamed(self, connection: UpstreamConnection) -> None:
         known = self._head.known
         framing = b""
-        self._chunked_out = self._head.chunked
-        if self._chunked_out:
+        if self._passing is IN_CHUNKS:
             framing = b"Transfer-Encoding: chunked\r\n"
         elif b"content-length" in known:
             framing = b"Content-Length: " + known[b"content-length"] + b"\r\n"
         data = b"".join(self._body)
-        connection.send(self._request_head(framing) + self._framed(data), last=False)
-        if self._complete:
-            self._end_streamed_body()
-        else:
+        if not self._complete:
             self._body = []  # it cannot be sent again, since the client holds the rest
             self._client.send_continue()
-            self._client.resume_reading()
+            self._client.resume_reading()  # before the sending, which may pause it again
+        connection.send(self._request_head(framing) + self._framed(data), last=False)
+        if self._complete:
+            self._end_streamed_body(connection)
 
-    def _end_streamed_body(self) -> None:
-        assert self._connection is not None
-        if self._chunked_out:
-            tail = b"".join(name + b": " + value + b"\r\n" for name, value in self._trailers)
-            self._connection.send(b"0\r\n" + tail + b"\r\n", last=True)
+    def _end_streamed_body(self, connection: UpstreamConnection) -> None:
+        if self._passing is IN_CHUNKS:
+            kept = heads.trailers(self._trailers, self._state.keys)
+            tail = b"".join(name + b": " + value + b"\r\n" for name, value in kept)
+            connection.send(b"0\r\n" + tail + b"\r\n", last=True)
         else:
-            self._connection.request_complete()
+            connection.request_complete()
 
     def _framed(self, data: bytes) -> bytes:
-        if self._chunked_out:
+        if self._passing is IN_CHUNKS:
             return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         return data
 
     def _request_head(self, framing: bytes) -> bytes:
-        """The head for the upstream: the client's own, less what ends at this hop, with our few edits."""
-        head = self._head
-        known = head.known
         assert self._upstream is not None
-        lines = [head.method, b" ", self._upstream.target(self._path, head.query), b" HTTP/1.1\r\n"]
-        connection = known.get(b"connection")
-        named = connection_tokens(connection) if connection and connection.lower() not in PLAIN_CONNECTION else ()
-        keys = self._state.keys
-        for key, name, value in head.fields:
-            if key in DROPPED_FROM_REQUEST or key in named:
-                continue
-            if keys is not None and key in CREDENTIALS and keys.is_gateway_credential(key, value):
-                continue
-            lines += (name, b": ", value, b"\r\n")
-        forwarded = known.get(b"x-forwarded-for")
         remote = self._client.remote.encode()
-        lines += (b"X-Forwarded-For: ", forwarded + b", " + remote if forwarded else remote, b"\r\n")
-        if head.upgrade:
-            lines.append(b"Connection: Upgrade\r\nUpgrade: " + known[b"upgrade"] + b"\r\n")
-        elif b"te" in known and b"trailers" in connection_tokens(known[b"te"]):
-            lines.append(b"Connection: TE\r\nTE: trailers\r\n")
-        lines += (framing, b"\r\n")
-        return b"".join(lines)
+        return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)
+
+    def request_paused(self, paused: bool) -> None:
+        if not paused:
+            self._client.resume_reading()
+        elif not self._complete:
+            self._client.pause_reading()
+
+    # --- answering (http.upstream.Sink) ---
 
     def interim(self, status: int, reason: bytes, headers: Headers) -> None:
-        self._client.interim(status, headers, reason)
+        self._client.interim(status, [field for field in headers if field[0].lower() not in HOP_BY_HOP], reason)
 
     def response(self, head: ResponseHead) -> None:
-        self._phase = Phase.ANSWERING
-        self._event_stream = head.event_stream
-        if not self._streaming_body:
+        self._phase = ANSWERING
+        if self._passing is COLLECTED:
             self._body = []
-        self._client.begin(head.status, response_headers(head), length=head.length, reason=head.reason)
+        if head.event_stream and not heads.is_encoded(head):
+            self._last_bytes = b""
+        self._client.begin(head.status, heads.response_headers(head), length=head.length, reason=head.reason)
 
     def data(self, data: bytes) -> None:
         self._client.write(data)
+        if self._last_bytes is not None:
+            self._last_bytes = data[-4:] if len(data) >= 4 else (self._last_bytes + data)[-4:]
 
     def turn_over(self) -> None:
         self._client.flush()
 
     def complete(self, trailers: Headers) -> None:
         self._connection = None
-        self._phase = Phase.OVER
-        self._client.finish(trailers)
-        self._release()
+        self._phase = OVER
+        try:
+            self._client.finish(heads.trailers(trailers) if trailers else None)
+        finally:
+            self._release()
 
     def switched(self, head: ResponseHead, rest: bytes) -> None:
         connection = self._connection
@@ -306,95 +320,77 @@ class Exchange:
             self._connection = None
             self.fail(UpstreamFailed(f'model "{self.model}" switched protocols without being asked to'))
             return
-        self._phase = Phase.TUNNEL
+        self._phase = TUNNEL
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in head.headers)
-        splice = WebsocketSplice(self._client, connection, self._tunnel_over)
+        splice = WebsocketSplice(self._client, connection, self._state.engine.loop, self._tunnel_over)
         splice.begin(status_line(101, head.reason) + lines + b"\r\n", rest)
 
     def _tunnel_over(self) -> None:
         self._connection = None
-        self._phase = Phase.OVER
+        self._phase = OVER
         self._release()
 
-    def request_paused(self, paused: bool) -> None:
-        self._client.pause_reading() if paused else self._client.resume_reading()
+    # --- what goes wrong ---
 
     def broken(self, error: UpstreamError) -> None:
         self._connection = None
-        if self._phase < Phase.ANSWERING and not error.stopped and not error.timeout:
-            resendable = not self._streaming_body or self._complete
-            if error.stale and resendable and not self._retried and self._upstream is not None:
-                self._retried = True
-                self._take(self._upstream, fresh=True)
-                return
-            if error.connecting and resendable and not self._requeued and self._ticket:
-                self._requeue()
-                return
-        self.fail(upstream_failure(self.model, error))
+        if self._phase < ANSWERING and self._try_again(error.cause):
+            return
+        self.fail(failure(self.model, error))
+
+    def _try_again(self, cause: Cause) -> bool:
+        upstream = self._upstream
+        if upstream is None:
+            return False
+        if cause is Cause.STALE and not self._resent and (self._passing is COLLECTED or self._complete):
+            self._resent = True
+            if upstream.open:
+                self._take(upstream, fresh=True)
+                return True
+            cause = Cause.UNREACHABLE
+        if cause is Cause.UNREACHABLE and self._ticket and self._requeued < len(REQUEUE_AFTER):
+            self._requeue()
+            return True
+        return False
 
     def _requeue(self) -> None:
-        """The run took our lease and then no connection: claim a place again, once, when its exit had time to be noticed."""
-        self._requeued = True
-        self._phase = Phase.WAITING
+        self._phase = WAITING
         self._upstream = None
         ticket, self._ticket = self._ticket, 0
         self._state.engine.leave(ticket)
-        self._state.engine.loop.call_later(REQUEUE_AFTER, self._arrive_again)
+        self._state.engine.loop.call_later(REQUEUE_AFTER[self._requeued], self._arrive_again)
+        self._requeued += 1
 
     def _arrive_again(self) -> None:
-        if self._phase is Phase.WAITING and self._wanted is not None:
+        if self._phase is WAITING and self._wanted is not None:
             self._ticket = self._state.engine.new_ticket()
             self._state.engine.arrive(self._ticket, self._wanted.model, self)
 
-    # --- the end ---
-
     def fail(self, error: RequestError) -> None:
-        """Ends the exchange with an error: as a whole answer while nothing was sent, else by breaking off, so that what is not
-        whole never looks whole. An event stream is told why first."""
-        if self._phase is Phase.OVER:
+        """Ends the exchange with an error: as a whole answer while nothing was sent, else by breaking off, so that what is
+        not whole never looks whole. An event stream is told why first."""
+        phase, self._phase = self._phase, OVER
+        if phase is OVER:
             return
-        answering = self._phase is Phase.ANSWERING
-        self._phase = Phase.OVER
-        if not answering:
-            self._state.answer_error(self._client, self._head, error)
-        elif self._event_stream:
-            self._client.break_off(sse_error(error, self._head.path.decode("latin-1")))
-        else:
-            self._client.break_off()
-        self._release()
+        try:
+            if phase is not ANSWERING:
+                self._state.answer_error(self._client, self._head, error)
+            elif self._last_bytes is None:
+                self._client.break_off()
+            else:
+                inside = self._last_bytes != b"" and not self._last_bytes.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+                self._client.break_off(sse_error(error, self._head.path.decode("latin-1"), inside_event=inside))
+        finally:
+            self._release()
 
 
-PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"upgrade"})
-
-
-def response_headers(head: ResponseHead) -> Headers:
-    """The upstream's fields for the client, less what ends at this hop. Pages of any origin may read the answer: preflights
-    are answered for all of them, and llama.cpp sends an empty `Access-Control-Allow-Origin`, which allows none."""
-    headers: Headers = []
-    readable = buffering = False
-    named: frozenset[bytes] = frozenset()
-    for name, value in head.headers:
-        key = name.lower()
-        if key in DROPPED_FROM_RESPONSE:
-            if key == b"connection" and value.lower() not in PLAIN_CONNECTION:
-                named = connection_tokens(value)
-            continue
-        if key == b"access-control-allow-origin":
-            if not value:
-                continue
-            readable = True
-        elif key == b"x-accel-buffering":
-            buffering = True
-        headers.append((name, value))
-    if named:
-        headers = [(name, value) for name, value in headers if name.lower() not in named]
-    if not readable:
-        headers.append((b"Access-Control-Allow-Origin", b"*"))
-    if head.event_stream and not buffering:
-        headers.append((b"X-Accel-Buffering", b"no"))
-    return headers
-
-
-def upstream_failure(model: str, error: UpstreamError) -> RequestError:
+def failure(model: str, error: UpstreamError) -> RequestError:
+    """What the client is told of an upstream's failure."""
     message = f'the server of model "{model}" {error.detail}'
-    return UpstreamTimeout(message) if error.timeout else UpstreamFailed(message)
+    match error.cause:
+        case Cause.TIMEOUT:
+            return UpstreamTimeout(message)
+        case Cause.INTERNAL:
+            return RequestError(message)
+        case _:
+            return UpstreamFailed(message)

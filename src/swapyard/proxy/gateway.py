@@ -14,7 +14,7 @@ from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.server import ClientConnection, Handler
 from swapyard.proxy.endpoints import Step, allowed_methods, find, tidy
 from swapyard.proxy.exchange import Exchange
-from swapyard.proxy.replies import Reply, preflight, render
+from swapyard.proxy.replies import Reply, preflight, render, tidied
 from swapyard.proxy.state import ProxyState
 
 PUBLIC = frozenset({"/", "/health", "/wol-health", "/favicon.ico", "/upstream"})
@@ -34,11 +34,11 @@ class Gateway:
         if method == "OPTIONS":
             return Answer(client, preflight(head.known.get(b"access-control-request-headers")))
         endpoint = find(method, path)
-        if endpoint is None or path[:2] == "//" or "/." in path or "//" in path:
+        if "//" in path or "/." in path:
             clean = tidy(path)
             if clean is not None:
                 location = clean.encode("latin-1") + (b"?" + head.query if head.query else b"")
-                return Answer(client, Reply(307, [(b"Location", location)], b""))
+                return Answer(client, tidied(location))
         if path not in PUBLIC and not state.authorized(head):
             return self.error(
                 client, head, Unauthorized("a valid API key is needed: Authorization: Bearer KEY, or x-api-key")

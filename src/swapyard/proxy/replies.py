@@ -39,6 +39,8 @@ _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 91
 
 
 class Reply(NamedTuple):
+    """`headers` carry no framing: whoever sends the reply knows the length of its body."""
+
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
@@ -49,7 +51,6 @@ def render(error: RequestError, *, accept: bytes = b"", path: str = "") -> Reply
     content_type, body = _content(error, accept, path)
     headers = [
         (b"Content-Type", content_type),
-        (b"Content-Length", b"%d" % len(body)),
         (b"X-Content-Type-Options", b"nosniff"),
         _ANY_ORIGIN,
     ]
@@ -85,10 +86,14 @@ def preflight(request_headers: bytes | None) -> Reply:
     return Reply(204, headers, b"")
 
 
-def redirect(method: str, location: bytes) -> Reply:
+def redirect(method: bytes, location: bytes) -> Reply:
     """A permanent redirect that keeps the method: 301 for GET and HEAD, else 308."""
-    headers = [(b"Location", location), (b"Content-Length", b"0"), _ANY_ORIGIN]
-    return Reply(301 if method in {"GET", "HEAD"} else 308, headers, b"")
+    return Reply(301 if method in {b"GET", b"HEAD"} else 308, [(b"Location", location), _ANY_ORIGIN], b"")
+
+
+def tidied(location: bytes) -> Reply:
+    """A redirect to the clean form of a path (`endpoints.tidy`), method and body kept."""
+    return Reply(307, [(b"Location", location), _ANY_ORIGIN], b"")
 
 
 def not_served_yet(path: str) -> RequestError:

@@ -1,0 +1,88 @@
+"""Heads on their way through: which fields end at this hop, and the few that are added.
+
+Pure but for the state that knows the gateway's own keys. Everything not named here passes as it was written, in its order.
+"""
+
+from __future__ import annotations
+
+from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, connection_tokens
+from swapyard.http.upstream import Upstream
+from swapyard.proxy.auth import Keys
+
+DROPPED_FROM_REQUEST = HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
+DROPPED_FROM_RESPONSE = HOP_BY_HOP | {b"content-length"}
+CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
+# Connection options that name no field which is still there.
+PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"upgrade"})
+
+
+def request_head(
+    head: RequestHead, upstream: Upstream, path: bytes, framing: bytes, *, remote: bytes, keys: Keys | None
+) -> bytes:
+    """The head for the upstream. `path`: what it is asked for. `framing`: its framing field with its line end, or nothing.
+    `remote`: the client's address. `keys`: the gateway's own, which are for nobody else to see."""
+    known = head.known
+    lines = [head.method, b" ", upstream.target(path, head.query), b" HTTP/1.1\r\n"]
+    connection = known.get(b"connection")
+    named = connection_tokens(connection) - {b"host"} if connection and connection.lower() not in PLAIN_CONNECTION else ()
+    for key, name, value in head.fields:
+        if key in DROPPED_FROM_REQUEST or key in named:
+            continue
+        if keys is not None and key in CREDENTIALS and keys.is_gateway_credential(key, value):
+            continue
+        lines += (name, b": ", value, b"\r\n")
+    if b"host" not in known:  # HTTP/1.0 has none, and we speak HTTP/1.1
+        lines.append(b"Host: " + upstream.authority + b"\r\n")
+    forwarded = known.get(b"x-forwarded-for")
+    if remote:
+        lines += (b"X-Forwarded-For: ", forwarded + b", " + remote if forwarded else remote, b"\r\n")
+    if head.upgrade:
+        lines.append(b"Connection: Upgrade\r\nUpgrade: " + known[b"upgrade"] + b"\r\n")
+    elif b"te" in known and b"trailers" in connection_tokens(known[b"te"]):
+        lines.append(b"Connection: TE\r\nTE: trailers\r\n")
+    lines += (framing, b"\r\n")
+    return b"".join(lines)
+
+
+def response_headers(head: ResponseHead) -> Headers:
+    """The upstream's fields for the client. Pages of any origin may read the answer: preflights are answered for all of
+    them, and llama.cpp sends an empty `Access-Control-Allow-Origin`, which allows none."""
+    headers: Headers = []
+    readable = buffering = False
+    named: frozenset[bytes] = frozenset()
+    for name, value in head.headers:
+        key = name.lower()
+        if key in DROPPED_FROM_RESPONSE:
+            if key == b"connection" and value.lower() not in PLAIN_CONNECTION:
+                named |= connection_tokens(value)
+            continue
+        if key == b"access-control-allow-origin":
+            if not value:
+                continue
+            readable = True
+        elif key == b"x-accel-buffering":
+            buffering = True
+        headers.append((name, value))
+    if named:
+        headers = [(name, value) for name, value in headers if name.lower() not in named]
+    if not readable:
+        headers.append((b"Access-Control-Allow-Origin", b"*"))
+    if head.event_stream and not buffering:
+        headers.append((b"X-Accel-Buffering", b"no"))
+    return headers
+
+
+def trailers(fields: Headers, keys: Keys | None = None) -> Headers:
+    """Trailers, less what may not stand there (RFC 9110 6.5.1): framing, routing and credentials of ours."""
+    return [
+        (name, value)
+        for name, value in fields
+        if (key := name.lower()) not in DROPPED_FROM_REQUEST
+        and key != b"host"
+        and not (keys is not None and key in CREDENTIALS and keys.is_gateway_credential(key, value))
+    ]
+
+
+def is_encoded(head: ResponseHead) -> bool:
+    """Whether the body is compressed, so that plain text does not fit into it."""
+    return any(name.lower() == b"content-encoding" and value.lower() != b"identity" for name, value in head.headers)
