@@ -277,10 +277,10 @@ class Engine:
         self._disconnect(run, f"was stopped ({stop_cause(stop)})")
         run.process.stop(run.grace)
 
-    def _disconnect(self, run: Run, detail: str) -> None:
+    def _disconnect(self, run: Run, detail: str, *, exited: bool = False) -> None:
         if run.upstream is not None:
             try:
-                run.upstream.close(detail)
+                run.upstream.close(detail, exited=exited)
             except Exception as bug:
                 self._report(f"not every connection to run {run.id} of {run.model} could be closed", bug)
 
@@ -302,7 +302,7 @@ class Engine:
             case Exited(_, error):
                 del self.runs[event.run]
                 self._tell(run, State.STOPPED, error.detail if error is not None else "exited")
-                self._disconnect(run, "has exited")
+                self._disconnect(run, "has exited", exited=True)
         return event
 
     # --- what is told, and bugs ---
