@@ -298,9 +298,9 @@ class App:
         self.logs.end_streams()
         self.engine.begin_shutdown()
         self.server.drain()
-        if busy := self.server.unfinished():
+        if busy := self._unfinished():
             self.log.info("waiting for %d requests to finish", busy)
-        while self.server.unfinished() and self.loop.time() < ends - KEPT_FOR_PROCESSES:  # noqa: ASYNC110 - many ways to end
+        while self._unfinished() and self.loop.time() < ends - KEPT_FOR_PROCESSES:  # noqa: ASYNC110 - many ways to end
             await asyncio.sleep(0.02)
         await self.engine.finish_shutdown(max(ends - KEPT_FOR_KILLING - self.loop.time(), 1.0))
         self.server.abort()
@@ -310,6 +310,10 @@ class App:
         watchdog.cancel()
         self.log.info("stopped")
         self.logs.close()
+
+    def _unfinished(self) -> int:
+        """Connections that owe somebody an answer, or the rest of one. An upgraded one does not: it may stay for ever."""
+        return sum(connection.status != 101 for connection in self.server.connections)
 
     async def _end_housekeeping(self) -> None:
         """Before anything is stopped: a reload that ended later would bring new runs."""

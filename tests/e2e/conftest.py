@@ -1,16 +1,19 @@
 """What the end-to-end tests share: the real command in front of real servers, and a real engine with tiny models.
 
-`swapyard(config_text, *flags)` starts `python -m swapyard` on a free port, gives a `Running`, and stops it at the end of
-the `with` block; then nothing that it ever started may be left, whoever its parent is by then (a mark in the environment
+`swapyard(config, *flags)` starts `python -m swapyard` on a free port, gives a `Running`, and stops it at the end of the
+`with` block; then nothing that it ever started may be left, whoever its parent is by then (a mark in the environment
 finds them). The models are made by tiny_gguf.py; where the engine is not installed these fixtures fail, as a skipped
 test would only look like a passed one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
+import json
 import os
+import random
 import re
 import shlex
 import signal
@@ -18,12 +21,15 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+import httpx
 import psutil
 import pytest
 
@@ -31,6 +37,9 @@ LISTENING = re.compile(r"listening on (https?://\S+)")
 MARK = "SWAPYARD_TEST_RUN"
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 30.0
+HANG = 30.0  # seconds after which something that does not happen is taken for something that never will
+
+T = TypeVar("T")
 
 
 class Output:
@@ -83,6 +92,35 @@ class Running:
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
 
+    def ask(self, model: str, question: str = "Who are you?", **more: Any) -> httpx.Response:
+        """A chat completion; `more` goes into the body."""
+        body = {"model": model, "messages": [{"role": "user", "content": question}], **more}
+        return httpx.post(self.address + "/v1/chat/completions", json=body, timeout=HANG)
+
+    @contextmanager
+    def streaming(self, model: str, question: str = "count to 100000") -> Iterator[Iterator[str]]:
+        """The lines of a streamed answer, of which the first has come; by default it goes on until the block ends."""
+        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": question}]}
+        with httpx.stream("POST", self.address + "/v1/chat/completions", json=body, timeout=HANG) as response:
+            assert response.status_code == 200, response.read()
+            lines = response.iter_lines()
+            next(lines)
+            yield lines
+
+    def unload(self, model: str = "") -> httpx.Response:
+        """One model, or all; returns when it is gone."""
+        return httpx.post(f"{self.address}/api/models/unload{'/' if model else ''}{model}", timeout=HANG)
+
+    def states(self) -> dict[str, str]:
+        """Of the models that are not stopped: `starting`, `ready` or `stopping`."""
+        answer = httpx.get(f"{self.address}/running", timeout=HANG)
+        return {row["model"]: row["state"] for row in answer.json()["running"]}
+
+    def log(self, name: str) -> str:
+        """What `proxy`, `upstream` or a model has logged so far; waits for its first line."""
+        with httpx.stream("GET", f"{self.address}/logs/stream/{name}", timeout=HANG) as response:
+            return next(response.iter_text())  # the history comes in one piece
+
     def descendants(self) -> list[psutil.Process]:
         """Every process that it started and that is alive, itself not included."""
         return [process for process in marked(self.mark) if process.pid != self.process.pid]
@@ -105,13 +143,16 @@ def marked(mark: str) -> list[psutil.Process]:
 
 @pytest.fixture
 def swapyard(tmp_path: Path) -> Swapyard:
-    """`with swapyard(config_text, "--flag", ...) as running:`; `env` adds to the environment."""
+    """`with swapyard(config, "--flag", ...) as running:`; `env` adds to the environment. `config` is the file's text, or
+    its content: then `startPort` is added."""
     numbers = itertools.count(1)
 
     @contextmanager
-    def start(config_text: str, *flags: str, env: dict[str, str] | None = None) -> Iterator[Running]:
+    def start(content: str | Mapping[str, Any], *flags: str, env: dict[str, str] | None = None) -> Iterator[Running]:
         config = tmp_path / f"config-{next(numbers)}.yaml"
-        config.write_text(config_text, encoding="utf-8")
+        if not isinstance(content, str):
+            content = json.dumps({"startPort": start_port(), **content})  # JSON is YAML
+        config.write_text(content, encoding="utf-8")
         mark = uuid.uuid4().hex
         process = subprocess.Popen(
             [sys.executable, "-m", "swapyard", "--config", str(config), "--listen", "127.0.0.1:0", *flags],
@@ -130,6 +171,16 @@ def swapyard(tmp_path: Path) -> Swapyard:
             end(process, output, mark)
 
     return start
+
+
+def start_port() -> int:
+    """The first of 20 ports that nobody listens on, below those that systems give to clients."""
+    while True:
+        first = random.randrange(10_000, 32_000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + 20):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
 
 
 def end(process: subprocess.Popen[str], output: Output, mark: str) -> None:
@@ -161,6 +212,32 @@ def free_port() -> Callable[[], int]:
             return int(probe.getsockname()[1])
 
     return find
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., Any]:
+    """`until(look)` asks `look` again and again until it returns something true, and returns that. Fails after `HANG`
+    seconds; `what` is for the message."""
+
+    def wait(look: Callable[[], T], what: object = "", timeout: float = HANG) -> T:
+        give_up_at = time.monotonic() + timeout
+        while not (found := look()):
+            assert time.monotonic() < give_up_at, f"never became true within {timeout} s: {what or look}"
+            time.sleep(0.02)
+        return found
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Callable[..., str]:
+    """The `cmd` of the package's scripted engine, talking fast: `scripted("name", "--load-seconds", "3")`."""
+
+    def command(model: str, *flags: str, port: str = "${PORT}") -> str:
+        program = [sys.executable, "-m", "swapyard.demo.engine", "--model", model, "--tokens-per-second", "2000"]
+        return shlex.join([*program, *flags]) + f" --port {port}"
+
+    return command
 
 
 @pytest.fixture(scope="session")
