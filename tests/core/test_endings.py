@@ -56,6 +56,27 @@ def test_a_stop_that_takes_for_ever_holds_up_nobody_else(play: Play, pairs: Poli
     ])  # fmt: skip
 
 
+def test_leases_of_a_run_that_is_unloaded_hold_up_no_swap(play: Play, one: Policies) -> None:
+    play(one("a b"), [
+        (Arrived(1, "a"), [Start(1, "a")]),
+        (BecameReady(1), [Grant(1, 1)]),
+        (UnloadAsked(), [Stop(1, StopReason.UNLOADED)]),
+        (Arrived(2, "b"), []),  # it has its load already, and waits for the exit
+        (Exited(1), [Start(2, "b")]),
+    ])  # fmt: skip
+
+
+def test_a_run_that_was_granted_to_a_moment_ago_is_granted_to_no_more_once_it_stops(play: Play, pairs: Policies) -> None:
+    play(pairs("a"), [
+        (Arrived(1, "a"), [Start(1, "a")]),
+        (BecameReady(1), [Grant(1, 1)]),
+        (Arrived(2, "a"), [Grant(2, 1)]),
+        (UnloadAsked(), [Stop(1, StopReason.UNLOADED)]),
+        (Arrived(3, "a"), []),
+        (Exited(1), [Start(2, "a")]),
+    ])  # fmt: skip
+
+
 def test_unload_asked_twice_stops_once(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [
         (Arrived(1, "a"), [Start(1, "a")]),
@@ -94,9 +115,11 @@ def test_shutdown_lets_leases_finish_and_stops_what_is_idle(play: Play, pairs: P
         (Arrived(2, "idle"), [Start(2, "idle")]),
         (BecameReady(2), [Grant(2, 2)]),
         (Left(2), []),
+        (Arrived(3, "busy"), [Grant(3, 1)]),
         (ShutdownAsked(), [Stop(2, StopReason.SHUTDOWN)]),
-        (Arrived(3, "busy"), [Refuse(3, RefusalReason.SHUTTING_DOWN)]),
-        (Left(1), [Stop(1, StopReason.SHUTDOWN)]),
+        (Arrived(4, "busy"), [Refuse(4, RefusalReason.SHUTTING_DOWN)]),
+        (Left(1), []),
+        (Left(3), [Stop(1, StopReason.SHUTDOWN)]),
     ])  # fmt: skip
 
 
@@ -137,6 +160,21 @@ def test_a_replaced_model_that_is_idle_or_starting_is_stopped_at_once(play: Play
         (Exited(3), [Start(4, "starting")]),
         (BecameReady(4), [Grant(3, 4)]),
         (Arrived(4, "same"), [Grant(4, 2)]),
+    ])  # fmt: skip
+
+
+def test_others_of_a_replaced_models_group_do_not_wait_for_its_leases(play: Play, grouped: Policies) -> None:
+    policy = grouped(g={"members": "old new", "swap": False}, other={"members": "x", "exclusive": False})
+    play(policy, [
+        (Arrived(1, "old"), [Start(1, "old")]),
+        (BecameReady(1), [Grant(1, 1)]),
+        (Arrived(2, "x"), [Start(2, "x")]),
+        (BecameReady(2), [Grant(2, 2)]),
+        (PolicyChanged(policy, frozenset({"old"})), []),
+        (Arrived(3, "old"), [Moved(3, 1)]),
+        (Arrived(4, "new"), [Moved(4, 2)]),
+        (Left(2), [Stop(2)]),
+        (Exited(2), [Start(3, "new")]),
     ])  # fmt: skip
 
 

@@ -162,6 +162,34 @@ def test_waiting_for_the_own_model_alone_gates_nobody(play: Play, pairs: Policie
     ])  # fmt: skip
 
 
+def test_waiting_for_the_own_model_holds_loads_back_that_would_interrupt_its_turn(play: Play, pairs: Policies) -> None:
+    """Loading c evicts nobody, but a could not serve its waiters beside c."""
+    play(pairs("a c", {"a": "c"}, parallel=1, max_wait=60), [
+        (0, Arrived(1, "a"), [Start(1, "a")]),
+        (0, Arrived(2, "a"), []),
+        (0, BecameReady(1), [Grant(1, 1), Moved(2, 1), WakeAt(60)]),
+        (60, Woke(), []),
+        (61, Arrived(3, "c"), [Moved(3, 2), WakeAt(121)]),
+        (62, Left(1), [Grant(2, 1), Start(2, "c")]),
+    ])  # fmt: skip
+
+
+def test_who_came_after_the_turn_began_waits_for_the_next_one_even_if_older(play: Play, one: Policies) -> None:
+    """Else a model with more tickets than it can serve would never let go."""
+    play(one("a b", parallel=1, max_wait=60), [
+        *ready("a", 1, 1),
+        (0, Arrived(2, "a"), [Moved(2, 1), WakeAt(60)]),
+        (1, Arrived(3, "b"), [Moved(3, 2)]),
+        (60, Woke(), [WakeAt(61)]),
+        (61, Woke(), []),
+        (70, Left(1), [Stop(1)]),
+        (71, Exited(1), [Start(2, "b")]),
+        (72, BecameReady(2), [Grant(3, 2)]),
+        (73, Left(3), [Stop(2)]),
+        (74, Exited(2), [Start(3, "a")]),
+    ])  # fmt: skip
+
+
 def test_max_wait_zero_turns_it_off(play: Play, one: Policies) -> None:
     play(one("a b", max_wait=0), [
         *ready("a", 1, 1),

@@ -75,6 +75,30 @@ def test_a_victim_that_is_wanted_again_starts_anew_when_the_load_is_abandoned(pl
     ])  # fmt: skip
 
 
+def test_a_victim_that_is_gone_is_wanted_again_when_the_load_is_abandoned(play: Play, one: Policies) -> None:
+    play(one("a b"), [
+        (Arrived(1, "a"), [Start(1, "a")]),
+        (BecameReady(1), [Grant(1, 1)]),
+        (Left(1), []),
+        (Arrived(2, "b"), [Stop(1)]),
+        (Exited(1), [Start(2, "b")]),
+        (Arrived(3, "a"), [Moved(3, 1)]),
+        (Left(2), [Stop(2, StopReason.ABANDONED)]),
+        (Exited(2), [Start(3, "a")]),
+    ])  # fmt: skip
+
+
+def test_all_models_that_waited_for_the_same_one_start_when_it_is_gone(play: Play, grouped: Policies) -> None:
+    play(grouped(g={"members": "p q r", "swap": False}, other={"members": "x"}), [
+        (Arrived(1, "x"), [Start(1, "x")]),
+        (BecameReady(1), [Grant(1, 1)]),
+        (Arrived(2, "p"), [Moved(2, 1)]),
+        (Arrived(3, "q"), [Moved(3, 2)]),
+        (Arrived(4, "r"), [Moved(4, 3)]),
+        (Exited(1), [Start(2, "p"), Start(3, "q"), Start(4, "r")]),
+    ])  # fmt: skip
+
+
 def test_a_ticket_joins_an_abandoned_load_and_keeps_it_alive(play: Play, one: Policies) -> None:
     play(one("a b"), [
         (Arrived(1, "a"), [Start(1, "a")]),

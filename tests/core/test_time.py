@@ -125,6 +125,50 @@ def test_a_model_with_a_waiting_ticket_is_not_idle(play: Play, grouped: Policies
     ])  # fmt: skip
 
 
+def test_a_model_whose_last_waiter_gives_up_is_idle_from_then_on(play: Play, grouped: Policies) -> None:
+    policy = grouped(x={"members": "a"}, n={"members": "b", "exclusive": False})
+    play(replace(policy, models={"a": ModelPolicy(ttl=10), "b": ModelPolicy()}), [
+        (0, Arrived(1, "a"), [Start(1, "a")]),
+        (0, BecameReady(1), [Grant(1, 1)]),
+        (0, Left(1), [WakeAt(10)]),
+        (1, Arrived(2, "b"), [Start(2, "b")]),
+        (2, BecameReady(2), [Grant(2, 2)]),
+        (3, Arrived(3, "a"), [Moved(3, 1)]),
+        (10, Woke(), []),
+        (20, Left(3), [WakeAt(30)]),
+        (30, Woke(), [Stop(1, StopReason.IDLE)]),
+    ])  # fmt: skip
+
+
+def test_a_ready_model_that_others_still_make_room_for_is_not_idle(play: Play, grouped: Policies) -> None:
+    policy = grouped(x={"members": "a"}, n={"members": "b", "exclusive": False})
+    play(replace(policy, models={"a": ModelPolicy(ttl=10), "b": ModelPolicy()}), [
+        (0, Arrived(1, "a"), [Start(1, "a")]),
+        (0, BecameReady(1), [Grant(1, 1)]),
+        (0, Left(1), [WakeAt(10)]),
+        (1, Arrived(2, "b"), [Start(2, "b")]),
+        (2, BecameReady(2), [Grant(2, 2)]),
+        (3, Left(2), []),
+        (4, Arrived(3, "a"), [Stop(2)]),
+        (5, Left(3), []),  # nobody waits for it any more, but it goes on
+        (10, Woke(), []),
+        (50, Exited(2), [WakeAt(60)]),
+        (60, Woke(), [Stop(1, StopReason.IDLE)]),
+    ])  # fmt: skip
+
+
+def test_an_idle_run_that_is_being_stopped_is_granted_to_no_more(play: Play, pairs: Policies) -> None:
+    play(pairs("a", ttl=60), [
+        (0, Arrived(1, "a"), [Start(1, "a")]),
+        (0, BecameReady(1), [Grant(1, 1)]),
+        (0, Arrived(2, "a"), [Grant(2, 1)]),
+        (0, Left(1), []),
+        (0, Left(2), [WakeAt(60)]),
+        (60, Woke(), [Stop(1, StopReason.IDLE)]),
+        (60, Arrived(3, "a"), []),
+    ])  # fmt: skip
+
+
 def test_a_shorter_ttl_counts_at_once(play: Play, pairs: Policies) -> None:
     play(pairs("a"), [
         (0, Arrived(1, "a"), [Start(1, "a")]),

@@ -63,13 +63,11 @@ class Fairness:
         on = self.max_wait > 0
         self._overdue = self._queue.overdue(now, self.max_wait, self._room.singular()) if on else []
         self.due = self._queue.next_overdue(now, self.max_wait) if on else inf
-        waits_for_itself = {slot: self._room.servable(slot) for slot in self._overdue}
-        evictions = [self._room.evict(slot) for slot in self._overdue if not waits_for_itself[slot]]
-        self._gate(tuple(dict.fromkeys(slot for evict in evictions for slot in evict)))
+        self._gate(tuple(dict.fromkeys(slot for overdue in self._overdue for slot in self._room.evict(overdue))))
         self._gates = [
             Gate(slot, slot.first_waiter().seq, self._room.evict(slot))
             for slot in self._overdue
-            if not (waits_for_itself[slot] and slot.gated and slot.first_waiter().seq > slot.mark)
+            if not (slot.gated and slot.first_waiter().seq > slot.mark and self._room.servable(slot))
         ]
         return self._overdue
 

@@ -125,7 +125,7 @@ class Scheduler:
         slot = holder.slot
         holder.leases -= 1
         slot.served -= 1
-        if slot.run is not holder or holder.state is not State.READY:
+        if holder.state is not State.READY:
             return  # a lease of a run that is over or going: it stands in nobody's way
         if slot.queued and self._room.servable(slot):
             # Before anybody else: a turn ends when its own waiters have been served.
@@ -181,7 +181,6 @@ class Scheduler:
         slot = run.slot
         before, run.state = run.state, next_state(run.state, Step.EXIT)
         slot.run = None
-        self._room.open.pop(slot.model, None)
         if before is State.STARTING:
             error = event.error or StartError(f'the server of model "{slot.model}" exited before it was ready')
             self._placement.give_up_load(slot, RefusalReason.START_FAILED, error)
