@@ -3,7 +3,6 @@ nothing of it is left when it is stopped."""
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -123,13 +122,13 @@ def test_a_server_that_hangs_can_be_unloaded_and_started_again(swapyard: Start, 
 
 
 def test_a_request_in_a_hung_server_ends_with_its_unload(swapyard: Start, scripted: Scripted, until: Until) -> None:
-    models = {"a": {"cmd": scripted("a"), "unloadTimeout": 1}}
+    models = {"a": {"cmd": scripted("a", "--prompt-tokens-per-second", "1"), "unloadTimeout": 1}}
     with swapyard({"models": models}) as running, ThreadPoolExecutor() as pool:
-        assert running.ask("a").status_code == 200
+        hanging = pool.submit(running.ask, "a", "very long " * 1000)
+        until(lambda: running.states() == {"a": "ready"})
+        until(lambda: httpx.get(running.address + "/upstream/a/demo/state").json()["active"] == 1)
         [server] = running.descendants()
-        server.send_signal(signal.SIGSTOP)
-        hanging = pool.submit(running.ask, "a")
-        until(lambda: len(server.net_connections()) > 1)  # it has connected
+        server.suspend()
         assert running.unload("a").status_code == 200
         answer = hanging.result(30)
         assert answer.status_code == 502
