@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import pytest
 
 from swapyard.core.messages import BecameReady
 from swapyard.runtime import readiness, supervisor
+from swapyard.runtime.launchers import LaunchSpec
 from swapyard.runtime.listeners import owner_of, somebody_accepts
 from swapyard.runtime.readiness import Check, ReadinessWatch, check_for, parse_status
 
@@ -190,22 +191,48 @@ async def test_a_command_may_serve_through_what_listens_already(stage: Stage, mo
         assert other.events == [BecameReady(7)]
 
 
-async def test_our_own_200_is_not_believed_when_the_first_process_is_dead(stage: Stage) -> None:
-    """The check is passed by somebody who came while ours was dying: on a port where nobody was before the spawn."""
-    port = stage.port()
-    script = f"""
-if os.fork() == 0:
-    os.setsid(); serve({port})
-while True:
-    try:
-        socket.create_connection(("127.0.0.1", {port}))
-        os._exit(7)
-    except OSError:
-        pass
-"""
-    async with stage.play(stage.spec(script, port)) as play:
-        await play.until_over()
-    assert play.supervisor.exit_code == 7
+class DyingProcess:
+    """Dead, which the loop is about to tell; what it wrote last comes later still."""
+
+    def __init__(self, output: Callable[[bytes], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.pid = 2**22 + 1
+        self.exited: asyncio.Future[int] = loop.create_future()
+        self.output_ended: asyncio.Future[None] = loop.create_future()
+        self._output = output
+
+    def first_is_alive(self) -> bool:
+        asyncio.get_running_loop().call_soon(self._die)
+        return False
+
+    def _die(self) -> None:
+        if not self.exited.done():
+            self.exited.set_result(7)
+            asyncio.get_running_loop().call_later(0.01, self._speak)
+
+    def _speak(self) -> None:
+        self._output(b"address in use")
+        self.output_ended.set_result(None)
+
+    def is_over(self) -> bool:
+        return self.exited.done()
+
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class DyingLauncher:
+    async def launch(self, spec: LaunchSpec, output: Callable[[bytes], None]) -> DyingProcess:
+        return DyingProcess(output)
+
+
+async def test_a_200_is_not_believed_once_our_process_is_dead(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "SUSPICION", 0.0)
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n") as port, stage.play(stage.spec("", port), DyingLauncher()) as play:
+        detail = await play.failure()
+    assert "exited with code 7" in detail
+    assert detail.endswith("its last output:\naddress in use")
 
 
 async def test_a_free_port_has_no_listener(stage: Stage) -> None:

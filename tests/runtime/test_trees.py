@@ -232,6 +232,23 @@ say("up"); rest()
 
 
 @on_linux
+async def test_a_member_of_the_session_needs_no_environment_to_be_recognised(stage: Stage) -> None:
+    script = """
+wiped = "import os, signal; os.write(1, b'child %d\\\\n' % os.getpid()); signal.pause()"
+if os.fork() == 0:
+    while os.getppid() == PARENT: time.sleep(0.01)
+    os.execve(sys.executable, [sys.executable, "-S", "-c", wiped], {})
+""".replace("if os.fork", "PARENT = os.getpid()\nif os.fork")
+    async with stage.play(stage.spec(script)) as play:
+        child = await play.until_pid_said("child")
+        await first_exit(play)
+        assert play.events == [BecameReady(7)]
+        play.supervisor.stop(30)
+        await play.until_over()
+        assert not stage.lives(child)
+
+
+@on_linux
 async def test_strays_of_one_run_are_no_concern_of_another(stage: Stage) -> None:
     script = "stray(lambda: (say('daemon', os.getpid()), rest())); say('up'); rest()"
     async with stage.play(stage.spec(script)) as one, stage.play(stage.spec("rest()")) as other:
@@ -283,6 +300,22 @@ async def test_a_stop_command_gets_the_pid_and_the_environment_and_replaces_sigt
     assert b"stopping me" in play.output
     assert b"TERM" not in play.output
     assert play.supervisor.exit_code == 0
+
+
+async def test_what_a_stop_command_leaves_gets_sigterm(stage: Stage) -> None:
+    script = """
+on_term(lambda: (say("TERM"), os._exit(0)))
+if os.fork() == 0:
+    say("child up"); rest()
+on_term(lambda: say("leader TERM")); say("leader up"); rest()
+"""
+    async with stage.play(stage.spec(script, stop_argv=("kill", "-KILL", "${PID}"))) as play:
+        await play.until_said("child up")
+        await play.until_said("leader up")
+        play.supervisor.stop(30)
+        await play.until_over()
+    assert b"leader TERM" not in play.output
+    assert b"TERM" in play.output
 
 
 async def test_the_true_exit_is_awaited_when_the_stop_command_returns_early(stage: Stage) -> None:
