@@ -95,8 +95,7 @@ class Placement:
             while any(self.place(slot) for slot in self.fairness.look(self.now)):
                 pass  # somebody else may be in somebody else's way now: look again
             for slot in self.queue.by_rank(self.room.singular()):
-                if self.place(slot):
-                    self.fairness.look(self.now)
+                self.place(slot)
         if self._requeued:
             self._tell_requeued()
         self.fairness.look(self.now)
