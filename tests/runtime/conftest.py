@@ -7,12 +7,14 @@ use is SCENE.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import psutil
@@ -184,3 +186,15 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def play_engine() -> ModuleType:
+    """The module engine_stage.py, which only its own folder can find."""
+    spec = importlib.util.spec_from_file_location("engine_stage", Path(__file__).with_name("engine_stage.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look up the module that they are in
+    spec.loader.exec_module(module)
+    return module
