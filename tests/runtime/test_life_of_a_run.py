@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swapyard.core.messages import BecameReady, Event, Exited, Failed
+from swapyard.runtime import supervisor
 from swapyard.runtime.supervisor import RunSpec, RunState
 
 if TYPE_CHECKING:
@@ -153,6 +154,14 @@ async def test_stop_may_be_called_from_within_a_report(stage: Stage) -> None:
                 play.supervisor.stop(0.05)
 
         play.when_noted = stop
+        assert "was not ready" in await play.failure()
+    assert play.supervisor.exit_code == -9
+
+
+async def test_a_failed_start_is_not_given_a_longer_grace_by_a_stop(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FAILURE_GRACE", 0.05)
+    async with stage.play(stage.spec("ignore_term(); say('deaf'); rest()", stage.port(), health_timeout=0.5)) as play:
+        play.when_noted = lambda event: play.supervisor.stop(3600)
         assert "was not ready" in await play.failure()
     assert play.supervisor.exit_code == -9
 

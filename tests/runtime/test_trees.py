@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,7 +15,7 @@ import pytest
 from swapyard.core.messages import BecameReady, Exited
 from swapyard.runtime import process, supervisor
 from swapyard.runtime.launchers import LaunchSpec
-from swapyard.runtime.launchers.local import LocalLauncher
+from swapyard.runtime.launchers.local import LocalLauncher, LocalProcess
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Play, Stage
@@ -314,6 +315,23 @@ on_term(lambda: say("leader TERM")); say("leader up"); rest()
         await play.until_over()
     assert b"leader TERM" not in play.output
     assert b"TERM" in play.output
+
+
+async def test_a_first_process_that_dies_before_its_stop_command_was_launched_takes_the_rest_along(stage: Stage) -> None:
+    class SlowStopLauncher(LocalLauncher):
+        async def launch(self, spec: LaunchSpec, output: Callable[[bytes], None]) -> LocalProcess:
+            launched = await super().launch(spec, output)
+            if spec.name.endswith(":stop"):
+                await first_exit(play)
+            return launched
+
+    script = "on_term(lambda: say('TERM'))\nif os.fork() == 0: on_term(lambda: os._exit(0)); say('child up')\nrest()"
+    spec = stage.spec(script, stop_argv=("kill", "-KILL", "${PID}"))
+    async with stage.play(spec, SlowStopLauncher()) as play:
+        await play.until_said("child up")
+        play.supervisor.stop(3600)
+        await play.until_over()
+    assert b"TERM" not in play.output
 
 
 async def test_the_true_exit_is_awaited_when_the_stop_command_returns_early(stage: Stage) -> None:

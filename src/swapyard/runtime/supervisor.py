@@ -162,6 +162,7 @@ class Supervisor:
         if self._stop_is_asked:
             error = None
         elif error:
+            self._allow(FAILURE_GRACE)
             self._notify(Failed(self.run, error))
         else:
             self.state = RunState.READY
@@ -272,9 +273,10 @@ class Supervisor:
             return
         if self._deadline is None:
             self._allow(FAILURE_GRACE)
+        handed_over = process.exited.done()
         stopper = await self._ask_to_end(process)
         try:
-            await self._until_gone(process, stopper)
+            await self._until_gone(process, stopper, handed_over)
         finally:
             if stopper:
                 self._let_go_of(stopper)
@@ -300,10 +302,11 @@ class Supervisor:
             self._log("warn", f"cmdStop of {self.spec.model} {describe_exit(code)}")
         stopper.close()
 
-    async def _until_gone(self, process: Process, stopper: Process | None) -> None:
-        """Returns when the tree is empty and the stop command has ended; whichever outlives its deadline is killed."""
+    async def _until_gone(self, process: Process, stopper: Process | None, only_rest: bool) -> None:
+        """Returns when the tree is empty and the stop command has ended; whichever outlives its deadline is killed.
+
+        `only_rest`: the first process was gone before anybody was asked to end, so the others were asked themselves."""
         pauses = Pauses()
-        only_rest = process.exited.done()  # the first process is gone; whoever is alive are others
         rest_deadline = math.inf
         while not process.is_over() or _runs(stopper):
             now = self._loop.time()
