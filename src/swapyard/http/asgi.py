@@ -41,6 +41,7 @@ class AsgiHandler:
         self._room = asyncio.Event()  # the client's socket takes more
         self._room.set()
         self._head_to_send: Message | None = None
+        self._promised: int | None = None  # bytes of the body that are still to come, where the app told its length
 
     # --- http.server.Handler ---
 
@@ -137,6 +138,7 @@ class AsgiHandler:
             if self._head_to_send is not None:
                 self._begin(self._head_to_send, None if more else len(body))
                 self._head_to_send = None
+            self._keep_promise(len(body), more)
             self._client.write(body)
             if more:
                 self._client.flush()
@@ -146,11 +148,18 @@ class AsgiHandler:
                 self._changed.set()
                 self._client.finish()
 
+    def _keep_promise(self, size: int, more: bool) -> None:
+        """A body of another length than the app told would run into the next response, or never end."""
+        if self._promised is not None and self._head.method != b"HEAD":
+            self._promised -= size
+            if self._promised < 0 or (self._promised > 0 and not more):
+                raise ValueError("the body has not the length that its head told")
+
     def _begin(self, message: Message, length: int | None) -> None:
         headers: Headers = []
         for name, value in message.get("headers", ()):
             if name == b"content-length":
-                length = int(value)
+                length = self._promised = int(value)
             elif name not in HOP_BY_HOP:
                 headers.append((name, value))
         self._client.begin(message["status"], headers, length=length)

@@ -22,6 +22,7 @@ from swapyard.errors import RequestError
 from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.pipeline import Pipeline, Waiting
 from swapyard.http.reading import RequestReader
+from swapyard.http.sockets import reset
 from swapyard.http.turns import ANSWERING, BETWEEN, DISCARDING, DROPPED, HELD, IDLE, OVER, PARSED, RAW, RECEIVING, Handler
 from swapyard.http.writing import CHUNKED, CLOSE, ResponseWriter
 
@@ -294,7 +295,7 @@ class ClientConnection(ResponseWriter):
         self._turn = OVER
         self._input = DROPPED
         if self._framing is CLOSE:
-            self._transport.abort()  # only a reset tells that a close-delimited body is not whole
+            reset(self._transport)  # nothing else tells that a close-delimited body is not whole
         else:
             self._transport.close()
 

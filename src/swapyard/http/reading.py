@@ -252,7 +252,7 @@ class RequestReader:
             raise VersionNotSupported(f"HTTP/{head.version} is not supported here; use HTTP/1.1")
         if len(head.fields) > limits.fields:
             raise HeadTooLarge(f"the request has more than {limits.fields} header fields")
-        if self._earlier + self._fed > limits.head and head.size > limits.head:
+        if (self._earlier or self._fed > limits.head) and head.size > limits.head:
             raise HeadTooLarge(f"the request head is larger than {limits.head} bytes")
         host = known.get(b"host")
         if host is None:
@@ -269,12 +269,12 @@ class RequestReader:
 
     def _check_coding(self, head: RequestHead) -> None:
         """llhttp calls back before it refuses a coding, takes others in front of `chunked`, and any in HTTP/1.0."""
-        coding = head.known[b"transfer-encoding"].strip().lower()
+        codings = [coding.strip() for coding in head.known[b"transfer-encoding"].lower().split(b",")]
         if head.version == "1.0":
             raise BadRequest("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
-        if not coding.endswith(b"chunked") or coding.count(b"chunked") != 1:
+        if codings[-1] != b"chunked" or codings.count(b"chunked") != 1:
             raise BadRequest("the last transfer coding of a request must be chunked (RFC 9112 6.1)")
-        if coding != b"chunked":
+        if len(codings) > 1:
             raise CodingNotSupported("the only transfer coding known here is chunked")
         self.quiet = 0
 
@@ -288,6 +288,6 @@ class RequestReader:
 
 def malformed(detail: str) -> BadRequest:
     """What llhttp says, as an error for the client."""
-    if "version" in detail or "PRI" in detail:
+    if "Invalid HTTP version" in detail or "PRI" in detail:
         return VersionNotSupported(f"only HTTP/1.1 and HTTP/1.0 are supported here ({detail})")
     return BadRequest(f"malformed HTTP request: {detail}")

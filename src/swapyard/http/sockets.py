@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+import sys
 
 
 def enable_keepalive(transport: asyncio.BaseTransport, seconds: int) -> None:
@@ -15,3 +17,12 @@ def enable_keepalive(transport: asyncio.BaseTransport, seconds: int) -> None:
     if hasattr(socket, "TCP_KEEPIDLE"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Ends a connection with a RST: whatever is unsent is lost, and the other side can tell it from an orderly end."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and not transport.is_closing():
+        on_windows = sys.platform == "win32"
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if on_windows else "ii", 1, 0))
+    transport.abort()

@@ -16,7 +16,7 @@ import httptools
 
 from swapyard.http.headers import Headers, ResponseHead, has_no_body
 from swapyard.http.sink import Cause, Sink, Tunnel, UpstreamError
-from swapyard.http.sockets import enable_keepalive
+from swapyard.http.sockets import enable_keepalive, reset
 
 WRITE_HIGH = 256 * 1024
 LONGEST_HEAD = 256 * 1024  # bytes of a response head, 1xx responses before it included
@@ -157,13 +157,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.close()
 
     def close(self) -> None:
-        """Gives the exchange up. The sink hears nothing more."""
+        """Gives the exchange up, if there is one. The sink hears nothing more."""
+        busy = self._heard is not ALL and self._sink is not None
         self._sink = None
         self._tunnel = None
         self._stop_timer()
         self._pool.connections.discard(self)
-        # A reset, not an orderly end: the engine must notice at once that nobody listens any more, whatever is unsent.
-        self._transport.abort()
+        if busy:
+            reset(self._transport)  # the engine must notice at once that nobody listens any more, whatever is unsent
+        else:
+            self._transport.abort()
 
     def fail(self, error: UpstreamError) -> None:
         """Closes the connection, and tells who uses it."""
