@@ -1,4 +1,4 @@
-"""The matrix language, and what the matrix planner makes of it (routing.md section 6, config.md section 11)."""
+"""The matrix language, and what the matrix planner makes of it."""
 
 from __future__ import annotations
 

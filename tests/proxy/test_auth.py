@@ -21,7 +21,7 @@ def basic(text: str) -> bytes:
     return b"Basic " + base64.b64encode(text.encode())
 
 
-# Authorization, x-api-key, whether it opens: http-api.md 12.1.
+# Authorization, x-api-key, whether it opens.
 CASES: list[tuple[bytes | None, bytes | None, bool]] = [
     (b"Bearer sk-one", None, True),
     (b"bearer sk-one", None, True),

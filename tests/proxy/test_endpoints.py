@@ -20,7 +20,7 @@ from swapyard.proxy.endpoints import (
     tidy,
 )
 
-# method, path, what the upstream is asked for: http-api.md 2.1 to 2.3, written out.
+# method, path, what the upstream is asked for, written out.
 ROUTES = [
     ("POST", "/v1/chat/completions", "/v1/chat/completions"),
     ("POST", "/v1/responses", "/v1/responses"),

@@ -1,4 +1,4 @@
-"""The little language that names a place in a JSON body, as filters write it (http-api.md section 5).
+"""The little language that names a place in a JSON body, as filters write it.
 
     a.b.c       nested keys            list.2     an index where the parent is an array (or missing), else the key "2"
     :7          a key, never an index  list.-1    append (set), the last element (strip)

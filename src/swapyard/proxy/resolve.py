@@ -1,6 +1,6 @@
 """From a name to what serves it: a model here, or a model of a peer.
 
-`Names` is built once per configuration and is then a dict look-up per request. The order (config.md 10): model id, alias,
+`Names` is built once per configuration and is then a dict look-up per request. The order: model id, alias,
 a peer's full name `<peer>/<model>`, a bare peer name that exactly one peer offers. Profiles and selectors stand before
 this and are not its business: they replace one name by another.
 

@@ -2,8 +2,8 @@
 
 From the spawn on every address of the proxy's host is asked by a watcher of its own, so that neither an address that
 swallows connections nor one that belongs to somebody else holds up the one that works; the one that answered is where
-the data plane will connect. The wait between two attempts is 1/32 of the time that has passed, between 5 and 100 ms: the
-check costs a load 3 % at most, and a slow load is not bothered. (llama-swap waits 250 ms, then a second each time.)
+the data plane will connect. The wait between two attempts is 1/64 of the time that has passed, between 5 and 100 ms: the
+check delays a load by 1.6 % at most, and a slow load is not bothered. (llama-swap waits 250 ms, then a second each time.)
 
 The process's own fate is the supervisor's business: it cancels the watch.
 """
@@ -22,7 +22,7 @@ Address = tuple[str, int]
 
 SHORTEST_WAIT = 0.005
 LONGEST_WAIT = 0.1
-WAIT_PER_ELAPSED = 1 / 32
+WAIT_PER_ELAPSED = 1 / 64
 # A server may accept and then be too busy loading to answer, or never answer that connection. So an attempt ends, but
 # each next one may take twice as long: a server that needs 8 s for its answer gets them.
 FIRST_ATTEMPT_LIMIT = 5.0
