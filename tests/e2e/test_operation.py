@@ -85,9 +85,8 @@ def test_every_problem_of_a_configuration_is_told_with_its_place(tmp_path: Path,
 
 def test_check_prints_what_the_configuration_amounts_to(tmp_path: Path) -> None:
     path = tmp_path / "yard.yaml"
-    path.write_text(
-        "apiKeys: [sk-very-secret]\nmodels:\n  a:\n    cmd: server --port ${PORT}\n    filters: {stripParams: 'a..b'}\n"
-    )
+    model = {"cmd": "server --port ${PORT}", "filters": {"stripParams": "a.*.b"}}
+    path.write_text(json.dumps({"apiKeys": ["sk-very-secret"], "models": {"a": model}}))
     done = command("check", "-config", path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "server --port 5800" in done.stdout
@@ -187,7 +186,8 @@ def test_the_demo_swaps(until: Until) -> None:
             assert httpx.post(address + "/v1/embeddings", json={"model": "squirrel", "input": "nut"}).status_code == 200
             for name in ("hare", "magpie"):
                 body: dict[str, Any] = {"model": name, "max_tokens": 3, "messages": []}
-                assert httpx.post(address + "/v1/chat/completions", json=body, timeout=30).status_code == 200
+                answer = httpx.post(address + "/v1/chat/completions", json=body, timeout=30)
+                assert answer.status_code == 200, answer.text
             running = {row["model"] for row in httpx.get(address + "/running").json()["running"]}
             assert running == {"squirrel", "magpie"}
         finally:

@@ -6,7 +6,9 @@ command that needs it, so that `--version` and `check` answer at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -105,10 +107,20 @@ def _demo(listen: Listen | None) -> int:
 
     with tempfile.TemporaryDirectory(prefix="swapyard-demo-") as place:
         path = Path(place) / "demo.yaml"
-        path.write_text(demo_config(sys.executable), encoding="utf-8")
+        path.write_text(demo_config(sys.executable, start_port=free_ports(5800, DEMO_MODELS)), encoding="utf-8")
         if listen is None or listen.port:  # the log tells a port that the system chooses
             print(demo_hint(listen), flush=True)
         return serve(Options(load=lambda: load(path, None, environ=os.environ), listen=listen, build=this_build()))
+
+
+def free_ports(first: int, count: int) -> int:
+    """The first of `count` ports on which nobody listens at the moment, `first` if possible: another demo may be running."""
+    for start in range(first, 65536 - count, count):
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(start, start + count):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return start
+    return first
 
 
 def demo_hint(listen: Listen | None) -> str:
@@ -118,6 +130,8 @@ def demo_hint(listen: Listen | None) -> str:
         host = "localhost"
     return DEMO_HINT.replace("ADDRESS", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
+
+DEMO_MODELS = 5
 
 DEMO_HINT = """\
 Swapyard's demo: five scripted models, no GPU, no download. In another terminal:
