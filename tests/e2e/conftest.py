@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import itertools
 import json
+import logging
 import os
 import random
 import re
@@ -212,6 +213,14 @@ def free_port() -> Callable[[], int]:
             return int(probe.getsockname()[1])
 
     return find
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """For tests that run the whole app in their own process."""
+    before = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], logging.root.level = before
 
 
 @pytest.fixture(scope="session")

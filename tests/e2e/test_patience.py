@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -50,13 +49,6 @@ class SlowEngine:
         writer.write(b"last")
         left.cancel()
         writer.close()
-
-
-@pytest.fixture
-def logging_as_it_was() -> Iterator[None]:
-    before = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:], logging.root.level = before
 
 
 def app_in_front_of(port: int, loop: asyncio.AbstractEventLoop, listen: int) -> App:
