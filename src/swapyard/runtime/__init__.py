@@ -4,7 +4,7 @@
     launchpad     how a model of one configuration is run: launch specification, connection pool, grace
     supervisor    one task per run: spawn, readiness, stop, the end of its whole tree
     readiness     asks a server until it answers 200
-    process       the tree of a launched command: who belongs to it, how it is signalled (procfs, windows: the systems' parts)
+    process       the tree of a launched command: who belongs to it, how it is signalled (with procfs, windows)
     listeners     who else listens on a port
     last_words    the last lines of output, for error messages
     launchers     where runs live; `local` is this machine

@@ -35,7 +35,7 @@ class ConfiguredLaunchpad:
             self._launcher,
             notify=notify,
             output=self._logs.upstream_writer(model),
-            log=lambda level, text: logger.log(Level.named(level), f"<{model}> {text}"),
+            log=lambda level, text: logger.log(Level.named(level), "<%s> %s", model, text),
         )
 
     def _spec(self, name: str) -> RunSpec:

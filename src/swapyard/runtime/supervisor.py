@@ -141,13 +141,24 @@ class Supervisor:
             error = await self._live()
             if error:
                 self._log("error", error.detail)
+        except Exception as bug:  # whoever waits for this run must hear of its end whatever happens
+            error = StartError(f'model "{self.spec.model}" cannot be supervised: {bug or type(bug).__name__}')
+            self._loop.call_exception_handler({"message": f"the supervision of {self.spec.model} failed", "exception": bug})
         finally:
-            if self._process:  # not over only if this task was cancelled, or failed
-                if not self._process.is_over():
-                    self._process.kill()
-                self._process.close()
             self.state = RunState.OVER
+            self._let_go()
         self._notify(Exited(self.run, error))
+
+    def _let_go(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        try:
+            if not process.is_over():  # only if this task was cancelled, or failed
+                process.kill()
+            process.close()
+        except Exception as bug:
+            self._loop.call_exception_handler({"message": f"{self.spec.model} may not be gone", "exception": bug})
 
     async def _live(self) -> StartError | None:
         """All of it. The error, if it never became ready although nobody asked it to stop."""
