@@ -147,7 +147,7 @@ def parse(line: bytes) -> tuple[bytes, bytes]:
 @asynccontextmanager
 async def connect(port: int) -> AsyncIterator[Wire]:
     """A client."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     wire = Wire(reader, writer)
     try:
         yield wire
@@ -166,6 +166,11 @@ class Scripted:
         self._arrived: asyncio.Queue[Wire] = asyncio.Queue()
         self.accepted: list[Wire] = []
         self.port = 0
+        self.server: asyncio.Server
+
+    def refuse(self) -> None:
+        """Listens no more."""
+        self.server.close()
 
     def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = Wire(reader, writer)
@@ -180,7 +185,8 @@ class Scripted:
 @asynccontextmanager
 async def scripted(port: int = 0) -> AsyncIterator[Scripted]:
     upstream = Scripted()
-    server = await asyncio.start_server(upstream._on_connection, "127.0.0.1", port, limit=1 << 16)
+    server = await asyncio.start_server(upstream._on_connection, "127.0.0.1", port)
+    upstream.server = server
     upstream.port = server.sockets[0].getsockname()[1]
     try:
         yield upstream

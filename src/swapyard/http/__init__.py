@@ -1,6 +1,12 @@
-"""HTTP/1.1 at protocol level, towards clients (`server`) and towards upstreams (`upstream`).
+"""HTTP/1.1 at protocol level, towards clients and towards upstreams.
 
-`headers` holds the data that both sides share, `websocket` splices two sockets after an upgrade, `asgi` hands a request to
-an ASGI app, `tls` keeps certificates fresh. Parsing is llhttp's in its strict mode (through httptools): ambiguous framing
-is refused there. Nothing in this package knows of models, configuration or scheduling; `proxy` brings those in.
+    server      what a listener's connections share         upstream             the pool of one address
+    client_connection  whose turn it is on one socket       upstream_connection  one exchange at a time on one socket
+    reading     bytes to requests, and what is refused      sink                 what is told of a response
+    writing     responses to bytes                          websocket            two sockets spliced after a 101
+    pipeline    requests that wait for their turn           asgi                 a request handed to an ASGI app
+    turns       handlers, and the states of a connection    headers, sockets, tls
+
+Parsing is llhttp's in its strict mode (through httptools). No tasks and no futures on the way of a request: callbacks from
+socket to socket. Nothing in this package knows of models, configuration or scheduling; `proxy` brings those in.
 """

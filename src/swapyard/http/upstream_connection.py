@@ -349,7 +349,7 @@ class UpstreamConnection(asyncio.Protocol):
             length = length if status == 304 else 0
         elif length is None and not coding:
             self._until_close = True
-            self._keep = self.head_only and self._keep
+            self._keep = False
         return ResponseHead(status, self._reason, fields, length, event_stream)
 
     def on_body(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ from swapyard.http.headers import Headers
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import UpstreamConnection
 
-LAST_WORDS = 10.0  # seconds that one side has after the other has ended
+LAST_WORDS = 3.0  # seconds that one side has after the other has ended
 
 
 class Stage(Enum):

@@ -80,6 +80,7 @@ class Exchange:
         "_connection",
         "_endpoint",
         "_head",
+        "_held",
         "_last_bytes",
         "_passing",
         "_path",
@@ -103,6 +104,7 @@ class Exchange:
         self._passing = COLLECTED
         self._body: list[bytes] = []
         self._body_size = 0
+        self._held = True  # all that has come of the body is in `_body`, so that it could be sent again
         self._complete = False  # the request's body is whole
         self._trailers: Headers = []
         self._path = b""
@@ -147,13 +149,16 @@ class Exchange:
         self._want(passage.resolved)
 
     def body(self, data: bytes) -> None:
-        if self._passing is not COLLECTED and self._phase >= SENT:
-            if self._connection is not None:
-                self._connection.send(self._framed(data), last=False)
+        if self._held:
+            self._body.append(data)
+            self._body_size += len(data)
+        if self._passing is COLLECTED:
             return
-        self._body.append(data)
-        self._body_size += len(data)
-        if self._passing is not COLLECTED and self._body_size > HELD_BYTES:
+        if self._phase >= SENT and self._connection is not None:
+            self._connection.send(self._framed(data), last=False)
+            if self._body_size > HELD_BYTES:
+                self._let_go_of_body()
+        elif self._body_size > HELD_BYTES:
             self._client.pause_reading()
 
     def end(self, trailers: Headers) -> None:
@@ -252,12 +257,17 @@ class Exchange:
             framing = b"Content-Length: " + known[b"content-length"] + b"\r\n"
         data = b"".join(self._body)
         if not self._complete:
-            self._body = []  # it cannot be sent again, since the client holds the rest
+            if self._body_size > HELD_BYTES:
+                self._let_go_of_body()
             self._client.send_continue()
             self._client.resume_reading()  # before the sending, which may pause it again
         connection.send(self._request_head(framing) + self._framed(data), last=False)
         if self._complete:
             self._end_streamed_body(connection)
+
+    def _let_go_of_body(self) -> None:
+        self._held = False
+        self._body = []
 
     def _end_streamed_body(self, connection: UpstreamConnection) -> None:
         if self._passing is IN_CHUNKS:
@@ -289,12 +299,12 @@ class Exchange:
         self._client.interim(status, [field for field in headers if field[0].lower() not in HOP_BY_HOP], reason)
 
     def response(self, head: ResponseHead) -> None:
+        headers = heads.response_headers(head)
         self._phase = ANSWERING
-        if self._passing is COLLECTED:
-            self._body = []
+        self._let_go_of_body()
         if head.event_stream and not heads.is_encoded(head):
             self._last_bytes = b""
-        self._client.begin(head.status, heads.response_headers(head), length=head.length, reason=head.reason)
+        self._client.begin(head.status, headers, length=head.length, reason=head.reason)
 
     def data(self, data: bytes) -> None:
         self._client.write(data)
@@ -342,7 +352,7 @@ class Exchange:
         upstream = self._upstream
         if upstream is None:
             return False
-        if cause is Cause.STALE and not self._resent and (self._passing is COLLECTED or self._complete):
+        if cause is Cause.STALE and not self._resent and self._complete and self._held:
             self._resent = True
             if upstream.open:
                 self._take(upstream, fresh=True)

@@ -22,7 +22,10 @@ def request_head(
     """The head for the upstream. `path`: what it is asked for. `framing`: its framing field with its line end, or nothing.
     `remote`: the client's address. `keys`: the gateway's own, which are for nobody else to see."""
     known = head.known
-    lines = [head.method, b" ", upstream.target(path, head.query), b" HTTP/1.1\r\n"]
+    target = upstream.target(path, head.query)
+    if not head.query and head.target.endswith(b"?"):
+        target += b"?"  # an empty query is another target than none
+    lines = [head.method, b" ", target, b" HTTP/1.1\r\n"]
     connection = known.get(b"connection")
     named = connection_tokens(connection) - {b"host"} if connection and connection.lower() not in PLAIN_CONNECTION else ()
     for key, name, value in head.fields:
