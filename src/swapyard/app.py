@@ -61,12 +61,13 @@ REAP_EVERY = 30.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the command line says. `listen`: (host, port), host None = all interfaces; None = decided by the configuration.
-    `load` reads the configuration anew and raises ConfigError."""
+    `load` reads the configuration anew, to replace that one (None: there is none yet), and raises ConfigError. `watch` was
+    made before the first `load`, so that no change is missed; None: only SIGHUP reloads."""
 
-    load: Callable[[], Loaded]
+    load: Callable[[Config | None], Loaded]
     listen: tuple[str | None, int] | None = None
     certificate: tuple[Path, Path] | None = None
-    watch: tuple[Path | None, Path | None] | None = None
+    watch: Watch | None = None
     build: Build
 
 
@@ -162,7 +163,7 @@ class App:
         self._housekeeping.append(self.spawn(self._reload_when_asked(), "reload"))
         self._housekeeping.append(self.spawn(self._reap(), "reap"))
         if self._options.watch:
-            self._housekeeping.append(self.spawn(self._watch(*self._options.watch), "watch the configuration"))
+            self._housekeeping.append(self.spawn(self._watch(self._options.watch), "watch the configuration"))
 
     async def _reap(self) -> None:
         while True:
@@ -226,8 +227,7 @@ class App:
         if hasattr(signal, "SIGHUP"):
             self.loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
 
-    async def _watch(self, config: Path | None, config_dir: Path | None) -> None:
-        watch = Watch(config, config_dir)
+    async def _watch(self, watch: Watch) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY)
             if await asyncio.to_thread(watch.changed):
@@ -250,7 +250,7 @@ class App:
 
     async def _reload(self) -> None:
         """All that can fail comes first; then the switch, in one go."""
-        loaded = await asyncio.to_thread(self._options.load)
+        loaded = await asyncio.to_thread(self._options.load, self.config)
         if self._certificate is not None:
             await asyncio.to_thread(self._certificate.reload)
         old, new = self.config, loaded.config
@@ -386,7 +386,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 def serve(options: Options) -> int:
     """Loads and serves. Raises ConfigError when the configuration is wrong from the start."""
-    loaded = options.load()
+    loaded = options.load(None)
 
     async def main() -> int:
         app = App(options, loaded, asyncio.get_running_loop())

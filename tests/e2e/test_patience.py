@@ -54,7 +54,7 @@ class SlowEngine:
 def app_in_front_of(port: int, loop: asyncio.AbstractEventLoop, listen: int) -> App:
     model = {"cmd": "sleep 3600", "proxy": f"http://127.0.0.1:{port}", "checkEndpoint": "none"}
 
-    def load() -> Loaded:
+    def load(_previous: object = None) -> Loaded:
         return loads(json.dumps({"models": {"a": model}, "logToStdout": "none"}))
 
     return App(Options(load=load, listen=("127.0.0.1", listen), build=Build("0")), load(), loop)

@@ -67,6 +67,21 @@ def test_what_did_not_change_goes_on_and_what_changed_starts_anew(swapyard: Star
         assert running.ask("alpha").status_code == 200
 
 
+def test_a_new_neighbour_costs_nobody_a_restart_or_a_port(swapyard: Start, scripted: Scripted, until: Until) -> None:
+    """Its id comes first, so it would get the port that the running model has."""
+    groups = {"all": {"swap": False, "members": ["0", "a", "b"]}}
+    models = {"a": {"cmd": scripted("a", "--tokens-per-second", "50")}, "b": {"cmd": scripted("b")}}
+    with swapyard({"models": models, "groups": {**TOGETHER}}) as running:
+        a = pid_of(running, "a")
+        with running.streaming("a", "count to 60") as lines:
+            said = reload(running, until, models={"0": {"cmd": scripted("0")}}, groups=groups)
+            assert "no running model is affected" in said
+            assert running.ask("0").status_code == 200
+            assert running.ask("b").status_code == 200
+            assert "\n".join(lines).endswith("data: [DONE]\n")
+        assert pid_of(running, "a") == a
+
+
 def test_a_changed_model_finishes_what_it_serves(swapyard: Start, scripted: Scripted, until: Until) -> None:
     old, new = (scripted(name, "--tokens-per-second", "50") for name in ("old", "new"))
     with swapyard({"models": {"a": {"cmd": old}}}) as running, running.streaming("a", "count to 60") as lines:

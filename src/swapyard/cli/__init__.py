@@ -81,6 +81,7 @@ def _serve(command: Serve) -> int:
     from swapyard.app import Options, serve
     from swapyard.cli.version import this_build
     from swapyard.config.load import load
+    from swapyard.config.watch import Watch
 
     config, config_dir = _path(command.config), _path(command.config_dir)
     for warning in command.warnings:
@@ -90,10 +91,10 @@ def _serve(command: Serve) -> int:
         certificate = Path(command.tls_cert_file), Path(command.tls_key_file)
     return serve(
         Options(
-            load=lambda: load(config, config_dir, environ=os.environ),
+            load=lambda previous: load(config, config_dir, environ=os.environ, previous=previous),
             listen=command.listen,
             certificate=certificate,
-            watch=(config, config_dir) if command.watch_config else None,
+            watch=Watch(config, config_dir) if command.watch_config else None,
             build=this_build(),
         )
     )
@@ -110,7 +111,13 @@ def _demo(listen: Listen | None) -> int:
         path.write_text(demo_config(sys.executable, start_port=free_ports(5800, DEMO_MODELS)), encoding="utf-8")
         if listen is None or listen.port:  # the log tells a port that the system chooses
             print(demo_hint(listen), flush=True)
-        return serve(Options(load=lambda: load(path, None, environ=os.environ), listen=listen, build=this_build()))
+        return serve(
+            Options(
+                load=lambda previous: load(path, None, environ=os.environ, previous=previous),
+                listen=listen,
+                build=this_build(),
+            )
+        )
 
 
 def free_ports(first: int, count: int) -> int:

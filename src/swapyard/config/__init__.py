@@ -7,7 +7,7 @@ merge        several trees to one
 macros       ${name}
 file         the file's format: the one table of keys, types, defaults, bounds, descriptions
 decode       tree to the structs of `file`, by that table
-models       one model: macros, port, defaults; command: splitting its command line
+models       one model: macros, port, defaults; command: splitting its command line; ports: the numbers of ${PORT}
 names        ids, aliases, peers' models; routing: groups, matrix, priorities
 checks       the rest; urls, patterns: what URLs and regular expressions may look like
 problems     findings with file, line and key

@@ -23,6 +23,7 @@ from swapyard.config.models import ModelReader
 from swapyard.config.names import collect
 from swapyard.config.nodes import Mapping as Tree
 from swapyard.config.nodes import Node
+from swapyard.config.ports import Ports
 from swapyard.config.problems import Problems
 from swapyard.config.routing import routing_of
 from swapyard.config.schema import Config, Model
@@ -40,55 +41,76 @@ class Loaded:
     sources: list[Path]
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a configuration depends on besides its text. `previous`: the one that it is going to replace, if any."""
+
+    environ: Mapping[str, str]
+    platform: str
+    previous: Config | None = None
+
+
 def load(
-    config: Path | None, config_dir: Path | None, *, environ: Mapping[str, str], platform: str = sys.platform
+    config: Path | None,
+    config_dir: Path | None,
+    *,
+    environ: Mapping[str, str],
+    platform: str = sys.platform,
+    previous: Config | None = None,
 ) -> Loaded:
     """The configuration of a file, a directory's *.yml and *.yaml files, or both. Raises ConfigError.
 
-    `platform` decides how commands are split and stopped (`sys.platform`'s words). Some CPU time for large files: 10,000
-    models take about a second.
+    `platform` decides how commands are split and stopped (`sys.platform`'s words). With a `previous` configuration, models
+    keep their ports (see `ports`). Some CPU time for large files: 10,000 models take about a second.
     """
     problems = Problems()
     paths = find_sources(config, config_dir)
     texts = [(str(path), read_text(path, problems)) for path in paths]
-    resolved = resolve([(name, text) for name, text in texts if text is not None], environ, platform, problems)
+    around = Surroundings(environ, platform, previous)
+    resolved = resolve([(name, text) for name, text in texts if text is not None], around, problems)
     return Loaded(resolved, problems.warning_lines(), paths)
 
 
 def loads(
-    text: str, name: str = "config.yaml", *, environ: Mapping[str, str] | None = None, platform: str = sys.platform
+    text: str,
+    name: str = "config.yaml",
+    *,
+    environ: Mapping[str, str] | None = None,
+    platform: str = sys.platform,
+    previous: Config | None = None,
 ) -> Loaded:
     """Like `load`, of a text; `name` stands in messages."""
     problems = Problems()
-    resolved = resolve([(name, text)], environ or {}, platform, problems)
+    resolved = resolve([(name, text)], Surroundings(environ or {}, platform, previous), problems)
     return Loaded(resolved, problems.warning_lines(), [])
 
 
-def resolve(texts: list[tuple[str, str]], environ: Mapping[str, str], platform: str, problems: Problems) -> Config:
+def resolve(texts: list[tuple[str, str]], around: Surroundings, problems: Problems) -> Config:
     problems.sources = [name for name, _ in texts]
     with no_garbage_collection():
-        resolved = resolve_sources(texts, environ, platform, problems)
+        resolved = resolve_sources(texts, around, problems)
         problems.tree = None  # the trees are to be gone before the collector looks around again
     if problems.errors:
         raise ConfigError(problems.error_lines(), problems.warning_lines())
     return resolved
 
 
-def resolve_sources(texts: list[tuple[str, str]], environ: Mapping[str, str], platform: str, problems: Problems) -> Config:
-    parsed = [parse(text, name, environ, problems) for name, text in texts]
+def resolve_sources(texts: list[tuple[str, str]], around: Surroundings, problems: Problems) -> Config:
+    parsed = [parse(text, name, around.environ, problems) for name, text in texts]
     sources = [source for source in parsed if source is not None]
     if problems.unreadable:
         return Config()
     problems.tree = merge([source.tree for source in sources] or [Tree({}, None)], problems)
-    return interpret(problems.tree, sources, platform, problems)
+    return interpret(problems.tree, sources, around, problems)
 
 
-def interpret(tree: Tree, sources: list[Source], platform: str, problems: Problems) -> Config:
+def interpret(tree: Tree, sources: list[Source], around: Surroundings, problems: Problems) -> Config:
     everywhere = global_scope(declared(child(tree, "macros"), ("macros",), problems), problems)
     anchored = frozenset[str]().union(*(source.anchored for source in sources))
     given: dict[str, Any] = {key: UNSET for key in ("macros", "models") if key in tree.entries}
     raw: FileConfig = read_struct(FileConfig, tree, (), Context(everywhere, anchored), given)
-    models = ModelReader(everywhere, raw, platform, raw.start_port).read_all(child(tree, "models"))
+    ports = Ports(raw.start_port, around.previous)
+    models = ModelReader(everywhere, raw, around.platform, ports).read_all(child(tree, "models"))
     return assemble(raw, models, problems)
 
 

@@ -17,6 +17,7 @@ from swapyard.config.decode import UNSET, Context, read_struct
 from swapyard.config.file import FileConfig, FileFilters, FileModel
 from swapyard.config.macros import Macros, Scope, declared, model_order, model_scope, text_form
 from swapyard.config.nodes import Mapping, Node, is_null, kind_of, mark_of
+from swapyard.config.ports import Ports
 from swapyard.config.problems import Path, Problems
 from swapyard.config.schema import Capabilities, Compat, Filters, Model, Timeouts
 from swapyard.config.urls import base_url_doubt, check_path, url_fault
@@ -30,12 +31,12 @@ DRIVE = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\")
 
 @dataclass(slots=True)
 class ModelReader:
-    """Reads the models one after the other; `next_port` is the number that the next `${PORT}` gets."""
+    """Reads the models one after the other."""
 
     everywhere: Scope
     settings: FileConfig
     platform: str
-    next_port: int
+    ports: Ports
     order: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +73,7 @@ class ModelReader:
         scope = model_scope(name, self.everywhere, own, self.order)
         given["cmd"] = cmd = self.command("cmd", node, path, scope)
         if "${PORT}" in cmd:
-            self.assign_port(path, scope)
+            self.assign_port(name, path, scope)
             given["cmd"] = cmd = text_form(scope.with_port(cmd))
         if "${" in cmd:
             scope.leftovers(cmd, (*path, "cmd"))
@@ -99,9 +100,8 @@ class ModelReader:
             self.problems.warn((*path, key), "a line that begins with # is dropped, even inside quotes")
         return text_form(scope.expand_macros(text, (*path, key))) if "${" in text else text
 
-    def assign_port(self, path: Path, scope: Scope) -> None:
-        scope.port = self.next_port
-        self.next_port += 1
+    def assign_port(self, name: str, path: Path, scope: Scope) -> None:
+        scope.port = self.ports.of(name)
         if scope.port > MAX_PORT:
             self.problems.warn((*path, "cmd"), f"${{PORT}} is {scope.port} here, which no server can use; lower startPort")
 
