@@ -61,6 +61,25 @@ async def test_a_slow_first_request_holds_the_others_back(open_site: OpenSite, w
         assert [(await client.response()).body for _ in range(3)] == [b"first", b"second", b"third"]
 
 
+async def test_an_early_answer_in_a_pipeline_does_not_end_the_request_behind_it(open_site: OpenSite, wire: Any) -> None:
+    async with open_site() as site, wire.connect(site.port) as client:
+        site.on_end = lambda _: None
+        client.send(GET, POST, POST, POST[:-3])
+        first = await site.handler()
+        await wire.settle()
+        site.on_start = lambda handler: handler.client.reply(200, [], b"early") if len(site.started) < 4 else None
+        first.client.reply(200, [], b"first")
+        for _ in range(3):
+            fourth = await site.handler()
+        await wire.settle()
+        assert [handler.received for handler in site.started] == [b"", b"", b"", b"he"]
+        assert not fourth.complete.is_set()
+        client.send(POST[-3:])
+        await asyncio.wait_for(fourth.complete.wait(), 5)
+        fourth.client.reply(200, [], fourth.received)
+        assert [(await client.response()).body for _ in range(4)] == [b"first", b"early", b"early", b"hello"]
+
+
 async def test_many_pipelined_requests_are_answered(open_site: OpenSite, wire: Any) -> None:
     async with open_site() as site, wire.connect(site.port) as client:
         site.on_start, site.on_end = echo_target, lambda _: None

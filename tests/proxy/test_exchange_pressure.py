@@ -22,7 +22,8 @@ OURS = 1_000_000  # of them in buffers of ours, per socket
 
 
 def check_buffers(yard: Yard) -> None:
-    for connection in (*yard.server.connections, *yard.upstreams[-1].connections):
+    connections: list[Any] = [*yard.server.connections, *yard.upstreams[-1].connections]
+    for connection in connections:
         assert connection._transport.get_write_buffer_size() < OURS
 
 

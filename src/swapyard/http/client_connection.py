@@ -130,7 +130,7 @@ class ClientConnection(ResponseWriter):
             self._pipeline.add(head)
             self._set_reading()
             if self._turn is IDLE:
-                self._turn = BETWEEN
+                self._turn = BETWEEN  # until the socket has drained
 
     def on_body(self, data: bytes) -> None:
         self._reader.quiet = 0
@@ -158,8 +158,6 @@ class ClientConnection(ResponseWriter):
         if self._input is PARSED:
             self._input = HELD
             self._held = [rest]
-        elif self._input is RAW and self.handler is not None:  # it was answered at once
-            self.handler.body(rest)
 
     def on_broken(self, head: RequestHead, error: RequestError) -> None:
         """What comes behind has no meaning either, so the connection ends, but earlier requests are answered first."""
@@ -176,7 +174,7 @@ class ClientConnection(ResponseWriter):
             self._pipeline.break_off(head, error)
 
     def on_crash(self, error: BaseException) -> None:
-        """A handler raised what nobody foresaw: the client is told, and does not wait for ever."""
+        """A handler raised what nobody foresaw: the client does not wait for ever."""
         log.error("%s %s failed", self.head.method.decode(), self.head.path.decode("latin-1"), exc_info=error)
         self._input = DROPPED
         try:
@@ -208,7 +206,7 @@ class ClientConnection(ResponseWriter):
         """The response is out and its request is read."""
         if self._close_after:
             self._end()
-        elif self._full or self._pipeline:
+        elif self._pipeline:
             self._turn = BETWEEN
             if not self._full:
                 # Not in this stack: the next request's handler must not run inside the end of this one.
@@ -342,7 +340,7 @@ class ClientConnection(ResponseWriter):
     def close_if_idle(self) -> None:
         """At shutdown: an idle connection ends now, a busy one after its response."""
         self._close_after = True
-        if self._turn in (IDLE, OVER):
+        if self._turn in (IDLE, DISCARDING, OVER):
             self._close()
 
     def abort(self) -> None:
@@ -389,11 +387,11 @@ class ClientConnection(ResponseWriter):
         self._transport.write(data)
 
     def write_eof(self) -> bool:
-        """Half-closes a websocket. False where that is impossible (TLS)."""
-        if self._transport.can_write_eof():
+        """Half-closes a websocket. False where that is impossible (TLS, or it is closing already)."""
+        possible = self._transport.can_write_eof() and not self._transport.is_closing()
+        if possible:
             self._transport.write_eof()
-            return True
-        return False
+        return possible
 
     def end_splice(self) -> None:
         """The other side of a splice has ended: so does this one, after what is written has left."""

@@ -145,11 +145,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.write(data)
 
     def write_eof(self) -> bool:
-        """Half-closes a tunnel. False where that is impossible (TLS)."""
-        if self._transport.can_write_eof():
+        """Half-closes a tunnel. False where that is impossible (TLS, or it is closing already)."""
+        possible = self._transport.can_write_eof() and not self._transport.is_closing()
+        if possible:
             self._transport.write_eof()
-            return True
-        return False
+        return possible
 
     def end(self) -> None:
         """Ends a tunnel in order: what was written still leaves."""

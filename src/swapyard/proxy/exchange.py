@@ -396,11 +396,5 @@ class Exchange:
 
 def failure(model: str, error: UpstreamError) -> RequestError:
     """What the client is told of an upstream's failure."""
-    message = f'the server of model "{model}" {error.detail}'
-    match error.cause:
-        case Cause.TIMEOUT:
-            return UpstreamTimeout(message)
-        case Cause.INTERNAL:
-            return RequestError(message)
-        case _:
-            return UpstreamFailed(message)
+    kinds = {Cause.TIMEOUT: UpstreamTimeout, Cause.INTERNAL: RequestError}
+    return kinds.get(error.cause, UpstreamFailed)(f'the server of model "{model}" {error.detail}')
