@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from swapyard.proxy import exchange
+
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard, Yard
 
@@ -142,3 +144,27 @@ async def test_a_websocket_whose_client_does_not_read(open_yard: OpenYard, wire:
             check_buffers(yard)
             assert await swallow(sink, chunked=False) == digest()
             await task
+
+
+@pytest.mark.slow
+async def test_a_held_body_that_fills_the_upstream_at_once(
+    open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket says that it is full while the held part is written, and never again."""
+    held = 20_000_000
+    monkeypatch.setattr(exchange, "HELD_BYTES", held)
+    async with wire.scripted() as up, open_yard(m=up.port) as yard, wire.connect(yard.port) as client:
+        client.send(b"PUT /upstream/m/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % SIZE)
+        pouring = Pouring(client, chunked=False)
+        task = asyncio.create_task(pouring.pour())
+        process = await yard.started()
+        await pouring.stuck()
+        process.become_ready()
+        peer = await up.accept()
+        await pouring.stuck()
+        assert pouring.poured < held + BOUND
+        await peer.head()
+        assert await swallow(peer, chunked=False) == digest()
+        await task
+        peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert (await client.response()).status == 204
