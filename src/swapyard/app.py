@@ -316,7 +316,7 @@ class App:
         return sum(connection.status != 101 for connection in self.server.connections)
 
     async def _end_housekeeping(self) -> None:
-        """Before anything is stopped: a reload that ended later would bring new runs."""
+        """First of all: a reload that ended later would change what is being shut down."""
         for task in self._housekeeping:
             task.cancel()
         await asyncio.gather(*self._housekeeping, return_exceptions=True)

@@ -170,6 +170,17 @@ def test_a_waiter_may_leave_within_its_own_grant(stage: Any) -> None:
     assert (client.outcome, next_one.outcome, stage.clock.bugs) == ("left", "granted", [])
 
 
+def test_a_new_policy_changes_the_grace_of_runs_that_go_on(stage: Any, play_engine: ModuleType) -> None:
+    stage.client("a")
+    stage.clock.run_until(1)
+    launchpad = play_engine.Stage(play_engine.swapping("a"))
+    launchpad.grace = lambda model: {"a": 3.0}[model]
+    stage.engine.change_policy(play_engine.swapping("a"), launchpad, frozenset())
+    assert stage.engine.state("a") is READY
+    stage.engine.feed(UnloadAsked())
+    assert stage.scripts[0].graces == [3.0]
+
+
 # --- refusals ----------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +215,8 @@ def test_a_failed_start_tells_its_cause_to_all_who_wait(stage: Any) -> None:
     assert error_of(slow) == (503, "not ready within 15 s")
     assert slow.error.retry_after == 1
     assert stage.scripts[1].graces, "what is left of it is stopped"
+    stage.clock.run_until(5)
+    assert stage.told() == [("a", STARTING), ("a", STOPPED), ("a", STARTING), ("a", STOPPING), ("a", STOPPED)]
 
 
 def test_shutdown_refuses_who_waits_and_who_comes_and_lets_the_served_finish(stage: Any) -> None:

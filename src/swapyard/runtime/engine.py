@@ -192,8 +192,11 @@ class Engine:
                 self._report("the supervision of a run failed", outcome)
 
     def change_policy(self, policy: Policy, launchpad: Launchpad, replaced: frozenset[str]) -> None:
-        """After a reload. Runs that go on keep the launchpad that started them."""
+        """After a reload. Runs that go on keep the launchpad that started them, but for the grace that they get."""
         self.launchpad = launchpad
+        for run in self.runs.values():
+            if run.model in policy.models:
+                run.grace = launchpad.grace(run.model)
         self.feed(PolicyChanged(policy, replaced))
 
     def begin_shutdown(self) -> None:
