@@ -8,6 +8,7 @@ a part of the budget is kept for stopping processes in order.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -147,8 +148,8 @@ class App:
                 ssl=self._certificate.context if self._certificate else None,
                 backlog=2048,
             )
-        except OSError as error:
-            self.log.error("cannot listen on %s:%d: %s%s", host or "", port, error.strerror or error, port_hint(error, port))
+        except (OSError, UnicodeError) as error:  # UnicodeError: what can be no host name
+            self.log.error("cannot listen on %s:%d: %s", host or "", port, listen_problem(error, port))
             self.logs.close()
             return 1
         self._take_signals()
@@ -361,14 +362,16 @@ def replaced_models(old: Config, new: Config) -> frozenset[str]:
     return frozenset(name for name in old.models if name not in new.models or definition(old, name) != definition(new, name))
 
 
-def port_hint(error: OSError, port: int) -> str:
-    import errno
-
+def listen_problem(error: OSError | UnicodeError, port: int) -> str:
+    """What is wrong, and what would help."""
+    if not isinstance(error, OSError):
+        return str(error)
+    hint = ""
     if error.errno == errno.EADDRINUSE:
-        return f"; another program uses port {port}, perhaps another Swapyard: choose a free one with --listen"
-    if error.errno == errno.EACCES:
-        return f"; port {port} needs privileges: choose one above 1023 with --listen"
-    return ""
+        hint = f"; another program uses port {port}, perhaps another Swapyard: choose a free one with --listen"
+    elif error.errno == errno.EACCES:
+        hint = f"; port {port} needs privileges: choose one above 1023 with --listen"
+    return (error.strerror or str(error)) + hint
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

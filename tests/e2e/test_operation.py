@@ -134,10 +134,11 @@ def test_a_port_that_is_taken_is_told_with_a_way_out(config: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_an_address_that_is_not_ours_is_told(config: Path) -> None:
-    done = command("--config", config, "--listen", "192.0.2.1:8123")  # RFC 5737: nobody's
+@pytest.mark.parametrize("host", ["192.0.2.1", "a" * 80])  # RFC 5737: nobody's; longer than any name
+def test_an_address_that_is_not_ours_is_told(config: Path, host: str) -> None:
+    done = command("--config", config, "--listen", f"{host}:8123")
     assert done.returncode == 1
-    assert "cannot listen on 192.0.2.1:8123" in done.stdout
+    assert f"cannot listen on {host}:8123" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
