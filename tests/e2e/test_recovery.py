@@ -53,6 +53,27 @@ def test_the_whole_tree_is_gone_whoever_left_it_first(
             assert not psutil.pid_exists(pid)
 
 
+@pytest.mark.parametrize("flags", [(), ("--stop-seconds", "1")], ids=["quick", "slow"])
+def test_when_a_wrapper_is_killed_its_server_goes_and_requests_get_a_new_one(
+    swapyard: Start, scripted: Scripted, until: Until, flags: tuple[str, ...]
+) -> None:
+    """Until the old server is gone its port is taken, and it may still listen or not listen any more."""
+    shell = f"sh -c '{scripted('a', *flags)} & wait'"
+    with swapyard({"models": {"a": {"cmd": shell}}}) as running:
+        assert running.ask("a").status_code == 200
+        [wrapper] = [process for process in running.descendants() if process.name() == "sh"]
+        before = set(running.descendants())
+        wrapper.kill()
+
+        def is_replaced_while_we_ask() -> bool:
+            answer = running.ask("a")
+            assert answer.status_code == 200, answer.text
+            return before.isdisjoint(running.descendants())
+
+        until(is_replaced_while_we_ask)
+        assert running.ask("a").status_code == 200
+
+
 def test_a_crash_in_mid_stream_never_looks_complete_and_is_repaired_by_the_next_request(
     swapyard: Start, scripted: Scripted, until: Until
 ) -> None:
