@@ -292,6 +292,21 @@ async def test_a_body_that_is_half_sent_is_not_sent_again(open_yard: OpenYard, w
         assert (await client.response()).status == 200
 
 
+async def test_a_body_too_large_to_be_kept_is_not_sent_again(open_yard: OpenYard, wire: Any) -> None:
+    size = 3_000_000
+    async with wire.scripted() as up, open_yard(m=up.port, ready="m") as yard, wire.connect(yard.port) as client:
+        client.send(CHAT)
+        peer = await up.accept()
+        await peer.request()
+        peer.send(OK)
+        await client.response()
+        client.send(b"PUT /upstream/m/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size)
+        assert len((await peer.request()).body) == size
+        peer.close()
+        assert (await client.response()).status == 502
+        assert len(up.accepted) == 1
+
+
 async def test_idle_connections_are_closed_in_time(open_yard: OpenYard, wire: Any) -> None:
     limits = Limits(idle=1)
     async with (

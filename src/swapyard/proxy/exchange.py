@@ -288,10 +288,7 @@ class Exchange:
         return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)
 
     def request_paused(self, paused: bool) -> None:
-        if not paused:
-            self._client.resume_reading()
-        elif not self._complete:
-            self._client.pause_reading()
+        self._client.pause_reading() if paused else self._client.resume_reading()
 
     # --- answering (http.upstream.Sink) ---
 
