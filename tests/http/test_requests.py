@@ -64,7 +64,7 @@ async def test_a_slow_first_request_holds_the_others_back(open_site: OpenSite, w
 async def test_an_early_answer_in_a_pipeline_does_not_end_the_request_behind_it(open_site: OpenSite, wire: Any) -> None:
     async with open_site() as site, wire.connect(site.port) as client:
         site.on_end = lambda _: None
-        client.send(GET, POST, POST, POST[:-3])
+        client.send(GET, GET, POST, POST[:-3])
         first = await site.handler()
         await wire.settle()
         site.on_start = lambda handler: handler.client.reply(200, [], b"early") if len(site.started) < 4 else None
