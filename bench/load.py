@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).with_name("chat.lua")
 TIMEOUT = 30.0  # seconds to connect, and of silence
 
 
-class BadAnswer(Exception):  # noqa: N818 (said as it is)
+class BadAnswer(Exception):
     pass
 
 

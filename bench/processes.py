@@ -20,7 +20,7 @@ STOP_TIMEOUT = 15.0
 PROBE = 0.001
 
 
-class FailedToStart(Exception):  # noqa: N818 (said as it is)
+class FailedToStart(Exception):
     pass
 
 

@@ -28,6 +28,7 @@ WAIT_PER_ELAPSED = 1 / 64
 FIRST_ATTEMPT_LIMIT = 5.0
 NAMES_ARE_GOOD_FOR = 1.0  # seconds; a container's name may resolve only once the container is up
 STATUS_LINE_LIMIT = 8192  # bytes
+REFUSED = "connection refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,20 @@ async def addresses_of(host: str, port: int) -> list[Address]:
 
 
 class ReadinessWatch:
-    """One wait for one run. `last_finding` is for the error message: what the latest attempt met."""
+    """One wait for one run."""
 
     def __init__(self, check: Check) -> None:
-        self.last_finding = "nothing was tried yet"
+        self._findings: dict[Address | None, str] = {}  # of the latest attempt at each address, None: the look-up itself
         self._check = check
         self._tls = ssl.create_default_context() if check.tls else None
         self._began = asyncio.get_running_loop().time()
+
+    @property
+    def last_finding(self) -> str:
+        """What the latest attempts met, for the error message. An address that nobody listens on is only worth a word if no
+        other tells more: most servers listen on one of localhost's two."""
+        telling = [finding for finding in self._findings.values() if finding != REFUSED]
+        return (telling or list(self._findings.values()) or ["nothing was tried yet"])[-1]
 
     async def until_ready(self) -> Address:
         """The address that answered 200. Never gives up; the caller cancels it."""
@@ -109,7 +117,7 @@ class ReadinessWatch:
         try:
             return await addresses_of(self._check.host, self._check.port)
         except OSError as error:
-            self.last_finding = f"the host {self._check.host} is not known ({error.strerror or error})"
+            self._findings[None] = f"the host {self._check.host} is not known ({error.strerror or error})"
             return ()
 
     async def _watch(self, address: Address) -> None:
@@ -119,18 +127,18 @@ class ReadinessWatch:
                 async with asyncio.timeout(limit):
                     status = await self._ask(address)
             except TimeoutError:
-                self.last_finding = f"no answer within {limit:g} s"
+                self._findings[address] = f"no answer within {limit:g} s"
                 limit *= 2
             except ssl.SSLError as error:
-                self.last_finding = f"TLS failed: {error.reason or error}"
+                self._findings[address] = f"TLS failed: {error.reason or error}"
             except (OSError, EOFError) as error:
-                self.last_finding = _in_words(error)
+                self._findings[address] = _in_words(error)
             except ValueError as error:
-                self.last_finding = str(error)
+                self._findings[address] = str(error)
             else:
                 if status == 200:  # only this: no other 2xx, and no redirect is followed
                     return
-                self.last_finding = f"HTTP {status}"
+                self._findings[address] = f"HTTP {status}"
             await asyncio.sleep(self._wait())
 
     async def _ask(self, address: Address) -> int:
@@ -166,7 +174,7 @@ def parse_status(line: bytes) -> int:
 
 def _in_words(error: OSError | EOFError) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
+        return REFUSED
     if isinstance(error, EOFError | ConnectionResetError | BrokenPipeError):
         return "the connection was closed without an answer"
     return error.strerror or str(error)
