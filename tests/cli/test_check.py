@@ -29,7 +29,7 @@ def test_a_good_configuration_is_printed_as_yaml_without_secrets(tmp_path: Path)
 
 def test_every_problem_is_printed_and_then_the_warnings(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text("startPort: 0\nglobalTTL: -1\nlogLevl: info\n")
+    path.write_text("startPort: 0\nglobalTTL: -1\nlogLevl: info\nmodels: {m: {cmd: 'x ${PORT}'}}\n")
     status, text = run(path)
     assert status == 1
     assert text.splitlines() == [

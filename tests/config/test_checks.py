@@ -1,4 +1,4 @@
-"""Sections 3, 9, 10 and 12: what is refused or warned of, at which key, and what the rest becomes."""
+"""What is refused or warned of, at which key, and what the rest becomes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from swapyard.config.checks import duration
+from swapyard.errors import ConfigError
 
 AB = "models: {a: {cmd: 'x ${PORT}', aliases: [al]}, b: {cmd: 'x ${PORT}'}}\n"
 PEER = "peers: {p: {proxy: 'http://h', models: [m1, shared]}, q: {proxy: 'http://h', models: [shared]}}\n"
@@ -222,6 +223,40 @@ def test_what_is_accepted_with_a_warning(load: Any, text: str, message: str) -> 
     assert all(line.startswith("config.yaml:") for line in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("models: {m: {cmd: [a]}}", "models.m.cmd: must be a string, got a list"),
+        ("models: {m: {cmd: [a], proxy: 'http://h:${PORT}'}}", "models.m.cmd: must be a string, got a list"),
+        ("models: {m: {cmd: '${gone}'}}", "models.m.cmd: macro ${gone} is not defined"),
+        ("models: {m: {cmd: '${env.GONE}'}}", "env GONE is not set"),
+        ("models: {m: [a]}\ngroups: {g: {members: [m]}}", "models.m: must be a mapping, got a list"),
+        ("macros: {x: [1]}\nmodels: {m: {cmd: '${x} a'}}", "macros.x: a macro's value must be a string, a number or a"),
+        ("macros: [x]\nmodels: {m: {cmd: '${x}'}}", "macros: must be a mapping of names to values, got a list"),
+        ("models: {m: {cmd: '${x}', macros: {x: ~}}}", "models.m.macros.x: a macro's value must be a string"),
+    ],
+)
+def test_what_follows_from_a_problem_is_not_told(load: Any, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load.resolved(text)
+    (found,) = caught.value.problems
+    assert found.startswith(f"config.yaml:1: {problem}")
+    assert caught.value.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing yet\n", "logLevel: info", "models: {}", "models:\npeers: ~", "models: ~\npeers: {}"]
+)
+def test_a_file_that_serves_nothing_is_accepted_with_a_warning(load: Any, text: str) -> None:
+    (warning,) = load.warnings(text)
+    assert warning.endswith("no models: nothing can be served; describe them under models:")
+
+
+@pytest.mark.parametrize("text", [AB, "peers: {p: {proxy: 'http://h', models: [m]}}"])
+def test_a_file_with_models_or_peers_is_not_called_empty(load: Any, text: str) -> None:
+    assert load.warnings(text) == []
+
+
 def test_all_problems_are_told_at_once_in_the_order_of_lines(load: Any) -> None:
     found = load.problems(
         """\
@@ -238,7 +273,6 @@ apiKeys: ['a b']
     )
     assert found == [
         "config.yaml:1: startPort: must be 1 or more, got 0",
-        "config.yaml:3: models.m.proxy: uses ${PORT} by default but cmd does not; give proxy, or put ${PORT} into cmd",
         "config.yaml:4: models.m.cmd: macro ${gone} is not defined",
         "config.yaml:5: models.m.ttl: must be -1 or more, got -2",
         'config.yaml:8: groups.g.members[0]: unknown model "nobody"',

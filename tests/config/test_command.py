@@ -1,4 +1,4 @@
-"""Sections 6 and 7: command lines to arguments, POSIX and Windows."""
+"""Command lines to arguments, POSIX and Windows."""
 
 from __future__ import annotations
 

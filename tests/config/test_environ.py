@@ -1,4 +1,4 @@
-"""Section 5: environment references."""
+"""Environment references."""
 
 from __future__ import annotations
 

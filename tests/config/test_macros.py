@@ -1,4 +1,4 @@
-"""Section 4: macros, ports, and the order in which they are put in."""
+"""Macros, ports, and the order in which they are put in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections 1 and 8: files and directories, and how several files become one configuration."""
+"""Files and directories, and how several files become one configuration."""
 
 from __future__ import annotations
 

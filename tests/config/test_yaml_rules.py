@@ -1,4 +1,4 @@
-"""Section 2 of the configuration's specification: what YAML text means."""
+"""What YAML text means."""
 
 from __future__ import annotations
 
@@ -139,6 +139,29 @@ def test_a_repeated_key_is_reported_with_both_lines(load: Any) -> None:
     ]
 
 
+def test_a_repeated_key_hides_no_other_problem_and_its_first_value_counts(load: Any) -> None:
+    found = load.problems(
+        """\
+models:
+  m:
+    cmd: server ${gone}
+    ttl: soon
+    ttl: 5
+    proxy: http://x
+  n: {cmd: 'x ${PORT}', aliases: [first]}
+  n: {cmd: 'x ${PORT}', aliases: [second]}
+groups: {g: {members: [first, second]}}
+"""
+    )
+    assert found == [
+        "config.yaml:3: models.m.cmd: macro ${gone} is not defined",
+        'config.yaml:4: models.m.ttl: must be a number, got the string "soon"',
+        'config.yaml:5: key "ttl" appears twice in one mapping (first in line 4)',
+        'config.yaml:8: key "n" appears twice in one mapping (first in line 7)',
+        'config.yaml:9: groups.g.members[1]: unknown model "second"',
+    ]
+
+
 def test_anchors_aliases_and_merge_keys(load: Any) -> None:
     models = load.resolved(
         """
@@ -160,7 +183,7 @@ def test_anchors_aliases_and_merge_keys(load: Any) -> None:
 
 
 def test_an_unknown_top_level_key_may_hold_anchors_without_a_warning(load: Any) -> None:
-    assert load.warnings("defs: &d {ttl: 5}\nx-note: hello\n") == []
+    assert load.warnings("defs: &d {ttl: 5}\nx-note: hello\nmodels: {m: {cmd: 'x ${PORT}'}}\n") == []
 
 
 @pytest.mark.parametrize(
@@ -170,6 +193,25 @@ def test_what_is_no_yaml_is_refused_with_its_line(load: Any, text: str) -> None:
     problem = load.problems(text)[0]
     assert problem.startswith("config.yaml:")
     assert "line 0" not in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("models:\n  m: {cmd: server --port ${PORT}}", 2),
+        ("models:\n  m: {\n    cmd: x,\n    name: ${MODEL_ID}\n  }", 4),
+        ("apiKeys: [${key}]", 1),
+    ],
+)
+def test_a_reference_in_flow_style_that_needs_quotes_is_told_so(load: Any, text: str, line: int) -> None:
+    (problem,) = load.problems(text)
+    assert problem.startswith(f"config.yaml:{line}: not valid YAML: ")
+    assert problem.endswith('; in {} and [] a value with ${...} needs quotes, as in {cmd: "server --port ${PORT}"}')
+
+
+@pytest.mark.parametrize("text", ["a: {b: {c}}}", "a: b: ${x}", 'a: {cmd: "x ${PORT}}', "a: {b: '${x}'}}", "a: ["])
+def test_other_syntax_errors_get_no_hint_about_references(load: Any, text: str) -> None:
+    assert "needs quotes" not in "".join(load.problems(text))
 
 
 def test_ids_and_other_keys_are_their_written_text(load: Any) -> None:

@@ -1,7 +1,7 @@
 """Checks and normalisation of everything but models and routing: settings, peers, selectors, profiles, start-up.
 
 Each function takes the file's block and returns the resolved one. Problems are reported and something usable is returned, so
-that one run finds them all. The order of section 12 does not matter any more: findings are sorted by their place.
+that one run finds them all. The order of the checks does not matter: findings are sorted by their place in the files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A command line to its arguments, as llama-swap splits it (sections 6 and 7). No shell, and not `shlex`.
+"""A command line to its arguments, as llama-swap splits it. No shell, and not `shlex`.
 
 A line whose first character is `#` is no part of the command. A backslash at a line's end joins it with the next one. POSIX
 and Windows differ in quotes and backslashes; `platform` is `sys.platform`'s word for where the command will run.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from swapyard.config import checks
+from swapyard.config.clashes import warn_of_shared_addresses
 from swapyard.config.decode import UNSET, Context, read_struct
 from swapyard.config.file import FileConfig
 from swapyard.config.macros import declared, global_scope
@@ -22,7 +23,7 @@ from swapyard.config.merge import merge
 from swapyard.config.models import ModelReader
 from swapyard.config.names import collect
 from swapyard.config.nodes import Mapping as Tree
-from swapyard.config.nodes import Node
+from swapyard.config.nodes import Node, is_empty
 from swapyard.config.ports import Ports
 from swapyard.config.problems import Problems
 from swapyard.config.routing import routing_of
@@ -111,6 +112,9 @@ def interpret(tree: Tree, sources: list[Source], around: Surroundings, problems:
     raw: FileConfig = read_struct(FileConfig, tree, (), Context(everywhere, anchored), given)
     ports = Ports(raw.start_port, around.previous)
     models = ModelReader(everywhere, raw, around.platform, ports).read_all(child(tree, "models"))
+    if all(is_absent(child(tree, key)) for key in ("models", "peers")):
+        problems.warn((), "no models: nothing can be served; describe them under models:")
+    warn_of_shared_addresses(models, problems)
     return assemble(raw, models, problems)
 
 
@@ -153,6 +157,10 @@ def assemble(raw: FileConfig, models: dict[str, Model], problems: Problems) -> C
 def child(tree: Tree, key: str) -> Node | None:
     entry = tree.entries.get(key)
     return None if entry is None else entry[1]
+
+
+def is_absent(block: Node | None) -> bool:
+    return block is None or is_empty(block)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`${name}`: what macros stand for, and putting their values into the configuration's text (sections 4.1 to 4.6).
+"""`${name}`: what macros stand for, and putting their values into the configuration's text.
 
 The rules that look arbitrary are llama-swap's, and existing files lean on them. A scope is an ordered list of macros:
 MODEL_ID, the global ones, the model's own (one that repeats a global name takes its place in the list). A text is expanded
@@ -171,9 +171,20 @@ class Scope:
         if "${" not in text:
             return
         for name in sorted(set(REFERENCE.findall(text)) - set(allowed)):
-            self.problems.error(path, self.leftover(name))
+            if self.is_follow_up(name):
+                self.problems.doubt(path)
+            else:
+                self.problems.error(path, self.leftover(name))
         for name in sorted(set(LEFTOVER_ENV.findall(text))):
             self.problems.error(path, f"${{env.{name}}}: environment variable not set")
+
+    def is_follow_up(self, name: str) -> bool:
+        """Whether the reference leads nowhere only because the macro, or the `cmd` that would use PORT, was refused."""
+        places: list[Path] = [("macros",), ("macros", name)]
+        if self.model is not None:
+            own: Path = ("models", self.model)
+            places += [(*own, "cmd")] if name == "PORT" else [(*own, "macros"), (*own, "macros", name)]
+        return any(self.problems.is_doubtful(place) for place in places)
 
     def leftover(self, name: str) -> str:
         if name == "PID":

@@ -1,4 +1,4 @@
-"""Several files as one: section 8 of the configuration's specification.
+"""Several files as one: which entries are united, which must agree, and who wins.
 
 Maps of named things (models, groups, ...) are united and a name may come from one file only. Other mappings merge
 recursively, lists are joined in the files' order, scalars must agree in text and type. Nothing given (an empty value or

@@ -1,7 +1,7 @@
 """One entry of `models:` to a `Model`: its macros, its port, its defaults, and the checks that need only the model itself.
 
-The order of steps is fixed (section 1, steps 7 to 11): comment lines of the commands go first, then macros, then, if the
-command wants one, the next port. Models are taken in code-point order of their ids, because that decides the ports.
+The order of steps is llama-swap's, since files lean on it: comment lines of the commands go first, then macros, then, if
+the command wants one, the next port. Models are taken in code-point order of their ids, because that decides the ports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from swapyard.config.command import comment_inside_quotes, drop_comment_lines, s
 from swapyard.config.decode import UNSET, Context, read_struct
 from swapyard.config.file import FileConfig, FileFilters, FileModel
 from swapyard.config.macros import Macros, Scope, declared, model_order, model_scope, text_form
-from swapyard.config.nodes import Mapping, Node, is_null, kind_of, mark_of
+from swapyard.config.nodes import UNKNOWN, Mapping, Node, is_null, kind_of, mark_of
 from swapyard.config.ports import Ports
 from swapyard.config.problems import Path, Problems
 from swapyard.config.schema import Capabilities, Compat, Filters, Model, Timeouts
@@ -61,6 +61,7 @@ class ModelReader:
                 models[name] = self.read(name, node)
             else:
                 self.problems.error(("models", name), f"must be a mapping, got {kind_of(node)}")
+                models[name] = Model()  # so that references to it are not called unknown
         return models
 
     def read(self, name: str, node: Mapping) -> Model:
@@ -90,6 +91,8 @@ class ModelReader:
         """The text of `cmd` or `cmdStop` without comment lines, macros expanded but for PORT."""
         entry = node.entries.get(key)
         if entry is None or is_null(entry[1]):
+            if entry is not None and entry[1].tag == UNKNOWN:  # type: ignore[union-attr]  # null is a scalar
+                self.problems.doubt((*path, key))
             return ""
         value = entry[1]
         if not isinstance(value, ScalarNode):
@@ -115,6 +118,8 @@ class ModelReader:
         if entry is None or is_null(entry[1]):
             if scope.port is not None:
                 return f"http://localhost:{scope.port}"
+            if self.problems.is_doubtful((*path, "cmd")):
+                return ""
             text = "http://localhost:${PORT}"
         elif isinstance(entry[1], ScalarNode):
             text = entry[1].value
@@ -188,10 +193,9 @@ class ModelReader:
         warn = self.problems.warn
         if not path[1]:
             warn(path, "an empty model id cannot be asked for")
-        if not raw.cmd:
-            warn((*path, "cmd"), "is empty; the model cannot be started")
-        elif not argv:
-            warn((*path, "cmd"), "is empty but for comments and quotes; the model cannot be started")
+        if not argv and not self.problems.is_doubtful((*path, "cmd")):
+            but = " but for comments and quotes" if raw.cmd else ""
+            warn((*path, "cmd"), f"is empty{but}; the model cannot be started")
         self.check_quotes((*path, "cmd"), raw.cmd)
         if raw.cmd_stop:
             self.check_quotes((*path, "cmdStop"), raw.cmd_stop)

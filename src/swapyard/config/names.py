@@ -1,4 +1,4 @@
-"""Who may be called what: model ids, aliases, peers' models, and which name means which (section 10).
+"""Who may be called what: model ids, aliases, peers' models, and which name means which.
 
 `collect` reports clashes while it gathers the names; `Names.resolve` then answers what a target, pin or member means. The
 same order of precedence holds for requests.

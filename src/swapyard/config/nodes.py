@@ -5,7 +5,7 @@ Mappings become `Mapping`, with their keys as written text, and lists `Sequence`
 line from 0.
 
 The rules for plain scalars are ours, because PyYAML's are YAML 1.1: only true and false are booleans, `1:30` is a string,
-a leading 0 means octal (spec: YAML 1.2 with the habits of Go's yaml.v3).
+a leading 0 means octal. That is YAML 1.2 with the habits of Go's yaml.v3, which llama-swap's files are written for.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ INT = "tag:yaml.org,2002:int"
 FLOAT = "tag:yaml.org,2002:float"
 BOOL = "tag:yaml.org,2002:bool"
 NULL = "tag:yaml.org,2002:null"
+UNKNOWN = "!"  # our tag of a scalar without a value because of a problem that has been told; acts as null
 
 NULL_WORDS = frozenset({"", "~", "null", "Null", "NULL"})
 TRUE_WORDS = frozenset({"true", "True", "TRUE"})
@@ -53,7 +54,7 @@ Value: TypeAlias = bool | int | float | str | None
 def is_null(node: Node) -> bool:
     if type(node) is not ScalarNode:
         return False
-    return (node.tag == PLAIN and node.value in NULL_WORDS) or node.tag == NULL
+    return (node.tag == PLAIN and node.value in NULL_WORDS) or node.tag in (NULL, UNKNOWN)
 
 
 def is_empty(node: Node) -> bool:
@@ -78,7 +79,7 @@ def typed(node: ScalarNode) -> Value:
         return plain_value(node.value)
     if tag in (INT, FLOAT, BOOL):
         return plain_value(node.value)
-    return None if tag == NULL else str(node.value)
+    return None if tag in (NULL, UNKNOWN) else str(node.value)
 
 
 NUMBER_START = frozenset("+-.0123456789")
@@ -96,7 +97,7 @@ DATE = re.compile(r"\d{4}-\d\d?-\d\d?([Tt\s]\s*\d\d?:\d\d:\d\d.*)?")
 
 
 def plain_value(text: str) -> Value:
-    """The value of an unquoted scalar (section 2 of the specification)."""
+    """The value of an unquoted scalar."""
     if text in NULL_WORDS:
         return None
     if text[0] in NUMBER_START:

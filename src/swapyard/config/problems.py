@@ -1,7 +1,7 @@
 """Every finding about the configuration, collected: errors and warnings with file, line and key path.
 
 Who finds something names the key's path; the place is looked up in the tree only then, so that a file without problems pays
-nothing. A missing key is reported at its nearest existing parent.
+nothing. A missing key is reported at its nearest existing parent, or else at the file as a whole if there is only one.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ class Problems:
         self.reported.add(path)
         self.errors.append(self._finding(path, message))
 
+    def doubt(self, path: Path) -> None:
+        """The value at `path` is unknown because of a problem that is told elsewhere; `is_doubtful` from now on."""
+        self.reported.add(path)
+
+    def is_doubtful(self, path: Path) -> bool:
+        """Whether what is read at `path` is a mere substitute, of which nothing more should be said."""
+        return path in self.reported
+
     def settle(self) -> None:
         """Everything has been read; from now on checks look at values that may be mere substitutes for wrong ones."""
         self.settled |= self.reported
@@ -63,7 +71,7 @@ class Problems:
         text = f"{dotted(path)}: {message}" if path else message
         mark = None if self.tree is None else place(self.tree, path)
         if mark is None:
-            return (self.sources[0] if self.sources else "", 0, text)
+            return (self.sources[0] if len(self.sources) == 1 else "", 0, text)
         return (mark.name, mark.line + 1, text)
 
     def _lines(self, findings: list[Finding]) -> list[str]:

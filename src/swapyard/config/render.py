@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -102,12 +103,21 @@ def routing_of(routing: Routing) -> dict[str, Any]:
 def changed(struct: Struct) -> dict[str, Any]:
     """The fields that differ from their defaults, under their file keys; nested structs the same way."""
     block = {}
-    for info in msgspec.structs.fields(type(struct)):
-        value = getattr(struct, info.name)
-        default = info.default_factory() if info.default_factory is not msgspec.NODEFAULT else info.default
+    for name, key, default in fields_of(type(struct)):
+        value = getattr(struct, name)
         if value == default and not isinstance(struct, Timeouts):
             continue
-        block[info.encode_name] = changed(value) if isinstance(value, Struct) else msgspec.to_builtins(value)
+        block[key] = changed(value) if isinstance(value, Struct) else msgspec.to_builtins(value)
     if isinstance(struct, Filters) and struct.strip_params:
         block["stripParams"] = ", ".join(struct.strip_params)
     return block
+
+
+@cache
+def fields_of(kind: type[Struct]) -> list[tuple[str, str, Any]]:
+    """Name, file key and default of each field. Remembered, because msgspec works the annotations out anew each time."""
+    fields = msgspec.structs.fields(kind)
+    return [
+        (info.name, info.encode_name, info.default if info.default_factory is msgspec.NODEFAULT else info.default_factory())
+        for info in fields
+    ]

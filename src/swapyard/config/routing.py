@@ -1,4 +1,4 @@
-"""`routing`, `groups` and `matrix` to one `Routing`, whichever spelling the file uses (section 9).
+"""`routing`, `groups` and `matrix` to one `Routing`, whichever spelling the file uses.
 
 The old spelling (top-level `groups`, `matrix`) stays legal but not beside the new one.
 """

@@ -1,4 +1,4 @@
-"""Which files make up the configuration, and their texts (sections 1 and 8).
+"""Which files make up the configuration, and their texts.
 
 `config` comes first, then the *.yml and *.yaml files directly inside `config_dir` by name (dot-files too, no recursion).
 """

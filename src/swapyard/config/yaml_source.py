@@ -16,11 +16,12 @@ from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # types-PyYAML leaves it out
 
 from swapyard.config import environ as env
-from swapyard.config.nodes import NULL, PLAIN, STR, Mapping, Node, Sequence, is_empty
+from swapyard.config.nodes import PLAIN, STR, UNKNOWN, Mapping, Node, Sequence, is_empty
 from swapyard.config.problems import Problems
 
 MAX_DEPTH = 100
 MAX_EXPANDED = 3_000_000  # nodes, aliases counted each time they are used
+QUOTE_IT = '; in {} and [] a value with ${...} needs quotes, as in {cmd: "server --port ${PORT}"}'
 
 
 class TooDeep(yaml.MarkedYAMLError):
@@ -101,11 +102,18 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[int, str]:
             return line, str(error.problem)
         column = f" (column {mark.column + 1})" if mark is not None else ""
         context = f" {error.context}" if error.context else ""
-        return line, f"not valid YAML: {error.problem}{context}{column}"
+        hint = QUOTE_IT if mark is not None and is_bare_reference(mark, text) else ""
+        return line, f"not valid YAML: {error.problem}{context}{column}{hint}"
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position] if isinstance(error.position, int) else ""
         return before.count("\n") + 1, f"not valid YAML: {error.reason}"
     return 1, f"not valid YAML: {error}"
+
+
+def is_bare_reference(mark: Any, text: str) -> bool:
+    """Whether the error is at the brace of an unquoted `${`. In flow style that brace begins a mapping."""
+    lines = text.splitlines()
+    return bool(mark.line < len(lines) and mark.column > 0 and lines[mark.line].startswith("${", mark.column - 1))
 
 
 class Builder:
@@ -141,7 +149,7 @@ class Builder:
             return node
         text = self.fill(node)
         if text is None:  # reported; without a value nothing else will complain of it
-            return ScalarNode(NULL, "", node.start_mark)
+            return ScalarNode(UNKNOWN, "", node.start_mark)
         return ScalarNode(node.tag, text.strip(" \t") if node.tag == PLAIN else text, node.start_mark)
 
     def fill(self, node: ScalarNode) -> str | None:
@@ -182,14 +190,18 @@ class Builder:
             if name == "<<" and key.tag == PLAIN:
                 self.inherit(key, value, inherited)
             elif name in entries:
-                first = entries[name][0].start_mark.line + 1
-                self.refuse(key, f'key "{name}" appears twice in one mapping (first in line {first})')
+                self.repeated(name, key, entries[name][0])
             else:
                 entries[name] = pair
         if inherited:
             entries = entries | {name: pair for name, pair in inherited.items() if name not in entries}
             size += len(inherited)
         return Mapping(entries, node.start_mark, size)
+
+    def repeated(self, name: str, key: ScalarNode, first: ScalarNode) -> None:
+        """The first of the two counts for all further checks, so that this problem does not hide others."""
+        message = f'key "{name}" appears twice in one mapping (first in line {first.start_mark.line + 1})'
+        self.problems.error_at(self.name, key.start_mark.line + 1, message)
 
     def inherit(self, key: ScalarNode, value: Node, inherited: dict[str, tuple[ScalarNode, Node]]) -> None:
         """`<<`: a mapping or a list of mappings whose keys count where the own ones and the earlier ones say nothing."""
