@@ -5,7 +5,8 @@
 
 Flags are read as Go reads them, because that is what llama-swap's users write: one dash or two, `-flag value` or
 `-flag=value`, switches only as `-flag` or `-flag=true`, the last one wins, and reading ends at the first word that is no
-flag. What follows is ignored by `serve`, as it always was, but no longer in silence.
+flag. What follows is ignored by `serve`, as it always was, but no longer in silence. Only a first word that is neither flag
+nor command is bad usage: nothing after it would be read, so that it can only be a slip.
 
 `parse` returns one of the commands below or raises `UsageError`, which knows the exit code.
 """
@@ -125,6 +126,8 @@ def parse(arguments: Sequence[str]) -> Command:
     command, words = "serve", list(arguments)
     if words and words[0] in COMMANDS:
         command = words.pop(0)
+    elif words and not words[0].startswith("-"):
+        raise UsageError(f'"{words[0]}" is no command{_hint_for(words[0]) or "; see swapyard --help"}')
     given, rest = read_flags(words, COMMANDS[command][1])
     if HELP.name in given:
         return ShowHelp(usage(command))
