@@ -34,7 +34,7 @@ def make_app(services: Services) -> Starlette:
         *version.routes(services),
         *logs.routes(services),
         *health.routes(),
-        *ui.routes(),
+        *ui.routes(services),
     ]
     paths = {*services.data_plane, *(route.path for route in routes if "{" not in route.path)}
 

@@ -2,6 +2,8 @@
 
 A placeholder until the real UI is built: one page that lists the models, their states and how to call them. Whatever is no
 file of it is the page itself, so that links into the later UI (/ui/models) work already.
+
+The page refers to everything relative to itself: a reverse proxy may serve Swapyard below a prefix that nobody here knows.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swapyard.api.answers import redirect
+from swapyard.api.services import Services
 from swapyard.errors import NotFound
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -21,6 +24,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_TO_FOLDER = b'="./'  # how the page refers to /ui/, to which there may be some steps up
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -29,7 +33,7 @@ _HEADERS = {
 }
 
 
-def routes() -> list[Route]:
+def routes(services: Services) -> list[Route]:
     folder = resources.files("swapyard.api") / "page"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
@@ -42,7 +46,10 @@ def routes() -> list[Route]:
             return file_answer(name)
         if "." in name.rpartition("/")[2]:
             raise NotFound(f"there is no file /ui/{name[:200]}")
-        return file_answer("index.html")
+        html = files["index.html"].replace(_TO_FOLDER, b'="' + b"../" * name.count("/"))
+        if services.config().api_keys:
+            html = html.replace(b"<body>", b'<body class="wants-key">')  # the example shows where the key goes
+        return Response(html, headers=_HEADERS, media_type="text/html")
 
     async def icon(_request: Request) -> Response:
         return file_answer("favicon.svg")

@@ -3,6 +3,11 @@
 
 const $ = (id) => document.getElementById(id);
 const LIVELY = new Set(["starting", "ready", "stopping"]);
+// What all paths here are relative to: the folder above this script's own, which need not be the site's root behind a reverse
+// proxy. Without the name and password that may stand in the page's address, since fetch refuses an address with them.
+const root = new URL("..", document.currentScript.src);
+root.username = root.password = "";
+const address = root.href.replace(/\/$/, "");
 let chosen = null;
 let shown = "";
 
@@ -14,14 +19,14 @@ function make(tag, className, text) {
 }
 
 async function get(path) {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  const answer = await fetch(address + path, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
   return answer.json();
 }
 
 async function unload(path) {
   try {
-    const answer = await fetch(path, { method: "POST" });
+    const answer = await fetch(address + path, { method: "POST" });
     notice(answer.ok ? "" : `Unloading failed: ${answer.status}`);
   } catch (error) {
     notice(`Unloading failed: ${error.message}`);
@@ -37,8 +42,9 @@ function notice(text) {
 function example(id) {
   const body = JSON.stringify({ model: id, messages: [{ role: "user", content: "Hello" }] });
   const quoted = body.replaceAll("'", "'\\''");
-  $("example").textContent =
-    `curl ${location.origin}/v1/chat/completions \\\n  -H 'Content-Type: application/json' \\\n  -d '${quoted}'`;
+  const lines = [`curl ${address}/v1/chat/completions`, "-H 'Content-Type: application/json'", `-d '${quoted}'`];
+  if (document.body.classList.contains("wants-key")) lines.splice(1, 0, '-H "Authorization: Bearer $SWAPYARD_KEY"');
+  $("example").textContent = lines.join(" \\\n  ");
 }
 
 function row(model, state) {
@@ -46,7 +52,7 @@ function row(model, state) {
   const what = make("div", "what");
   const pick = make("button", "pick", model.id);
   pick.type = "button";
-  what.append(pick);
+  what.append(pick, make("span", "chosen-note", "example below"));
   const told = [model.name, model.description].filter(Boolean).join(" · ");
   if (told) what.append(make("small", "", told));
   item.append(what, make("span", `state ${LIVELY.has(state) ? state : ""}`, state));
@@ -66,7 +72,10 @@ function row(model, state) {
 
 function choose(id) {
   chosen = id;
-  for (const item of $("models").children) item.classList.toggle("chosen", item.dataset.id === id);
+  for (const item of $("models").children) {
+    item.classList.toggle("chosen", item.dataset.id === id);
+    item.querySelector(".pick").setAttribute("aria-pressed", item.dataset.id === id);
+  }
   example(id);
 }
 
@@ -94,8 +103,8 @@ async function refresh() {
   }
 }
 
-$("base-openai").textContent = location.origin + "/v1";
-$("base-anthropic").textContent = location.origin;
+$("base-openai").textContent = address + "/v1";
+$("base-anthropic").textContent = address;
 $("unload-all").addEventListener("click", () => unload("/api/models/unload"));
 get("/api/version").then((build) => { $("version").textContent = build.version; }, () => {});
 refresh();
