@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -18,22 +19,16 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from starlette.types import ASGIApp
+from typing import TYPE_CHECKING, Any
 
 from swapyard import __version__
-from swapyard.api.app import make_app
 from swapyard.api.services import Build, Services
 from swapyard.config.command import split_command
 from swapyard.config.load import Loaded
 from swapyard.config.mask import masked_command
 from swapyard.config.schema import Config
 from swapyard.config.watch import Watch
-from swapyard.core.matrix import MatrixSets
-from swapyard.core.messages import ModelPolicy, Planner, Policy
-from swapyard.core.planners.group import GroupPlanner
-from swapyard.core.planners.matrix import MatrixPlanner
+from swapyard.core.lifecycle import State
 from swapyard.core.scheduler import Scheduler
 from swapyard.errors import ConfigError, RequestError
 from swapyard.http.server import ClientConnection, Server
@@ -49,7 +44,11 @@ from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine, Transition
 from swapyard.runtime.launchers.local import LocalLauncher
 from swapyard.runtime.launchpad import ConfiguredLaunchpad
+from swapyard.runtime.policy import policy_of, replaced_models
 from swapyard.runtime.process import kill_everything_now, reap_strangers
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 SHUTDOWN_BUDGET = 30.0  # seconds for everything
 KEPT_FOR_PROCESSES = 10.0  # of it, at most, for stopping processes in order
@@ -72,6 +71,26 @@ class Options:
     build: Build
 
 
+class LateControlPlane:
+    """The ASGI app of the control plane, which comes a moment after the listener: importing Starlette takes a quarter of the
+    time to start, and nothing that passes a request through needs it. Requests that are early wait for it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._app: asyncio.Future[ASGIApp] = loop.create_future()
+
+    async def arrive(self, services: Services) -> None:
+        def make() -> ASGIApp:
+            from swapyard.api.app import make_app
+
+            return make_app(services)
+
+        self._app.set_result(await asyncio.to_thread(make))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = await asyncio.shield(self._app)
+        await app(scope, receive, send)
+
+
 class App:
     """One serving process. Made and run on its event loop."""
 
@@ -91,7 +110,8 @@ class App:
         self._launcher = LocalLauncher()
         self.engine = Engine(Scheduler(policy_of(config)), self._launchpad(config), loop)
         self.engine.observers.append(self._log_transition)
-        self.gateway = Gateway(ProxyState(config, self.engine), self._control_plane(), self.spawn)
+        self._control_plane = LateControlPlane(loop)
+        self.gateway = Gateway(ProxyState(config, self.engine), self._control_plane, self.spawn)
         self.server = Server(loop=loop, accept=self.gateway.accept, refuse=self.gateway.refuse, log_end=self._log_end)
         self._certificate = Certificate(*options.certificate) if options.certificate else None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -108,20 +128,18 @@ class App:
     def _launchpad(self, config: Config) -> ConfiguredLaunchpad:
         return ConfiguredLaunchpad(config, self._launcher, self.logs, lambda text: split_command(text, sys.platform))
 
-    def _control_plane(self) -> ASGIApp:
-        return make_app(
-            Services(
-                build=self._options.build,
-                started=int(time.time()),
-                config=lambda: self.config,
-                names=lambda: self.gateway.state.names,
-                logs=self.logs,
-                states=self.states,
-                unload=self.engine.unload,
-                mask_command=masked_command,
-                render_error=render,
-                data_plane=tuple(row.path for row in TABLE),
-            )
+    def _services(self) -> Services:
+        return Services(
+            build=self._options.build,
+            started=int(time.time()),
+            config=lambda: self.config,
+            names=lambda: self.gateway.state.names,
+            logs=self.logs,
+            states=self.states,
+            unload=self.engine.unload,
+            mask_command=masked_command,
+            render_error=render,
+            data_plane=tuple(row.path for row in TABLE),
         )
 
     def states(self) -> Mapping[str, str]:
@@ -156,9 +174,15 @@ class App:
         self._announce(host, listener.sockets[0].getsockname()[1])
         self._keep_house()
         self._preload(self.config.preload)
+        self.spawn(self._settle(), "load the control plane")
         await self._stopping.wait()
         await self._shut_down(listener)
         return 0
+
+    async def _settle(self) -> None:
+        await self._control_plane.arrive(self._services())
+        gc.collect()
+        gc.freeze()  # what is loaded now stays: the collector need not look at it again with every generation
 
     def _keep_house(self) -> None:
         self._housekeeping.append(self.spawn(self._reload_when_asked(), "reload"))
@@ -218,7 +242,12 @@ class App:
         )
 
     def _log_transition(self, change: Transition) -> None:
-        self.log.info("<%s> %s: %s", change.model, change.state.value, change.cause.partition("\n")[0])
+        """One line each; what a failed server wrote last is in the supervisor's own line."""
+        if change.state is State.STOPPED:
+            self.log.info("<%s> stopped", change.model)
+        else:
+            cause = change.cause.partition("\n")[0].removesuffix("; its last output:")
+            self.log.info("<%s> %s: %s", change.model, change.state.value, cause)
 
     # --- reload ---
 
@@ -321,45 +350,6 @@ class App:
         for task in self._housekeeping:
             task.cancel()
         await asyncio.gather(*self._housekeeping, return_exceptions=True)
-
-
-def policy_of(config: Config) -> Policy:
-    """What the core needs to know of a configuration."""
-    routing = config.routing
-    priority = routing.fifo.priority
-    models = {
-        name: ModelPolicy(
-            limit=model.concurrency_limit if model.concurrency_limit > 0 else None,
-            priority=priority.get(name, 0),
-            ttl=float(model.ttl),
-        )
-        for name, model in config.models.items()
-    }
-    return Policy(models, planner_of(config), max_wait=routing.fifo.max_wait, max_queue=routing.fifo.max_queue)
-
-
-def planner_of(config: Config) -> Planner:
-    matrix = config.routing.matrix
-    if config.routing.router == "matrix" and matrix is not None:
-        return MatrixPlanner(MatrixSets.parse(matrix.sets, matrix.vars, config.models), matrix.evict_costs)
-    return GroupPlanner(config.routing.groups)
-
-
-# Parts of a model's definition that its process does not see: a change of these alone leaves the run in place.
-NOT_PART_OF_A_RUN = (
-    "aliases", "unlisted", "use_model_name", "name", "description", "concurrency_limit", "send_loading_state",
-    "filters", "metadata", "compat", "capabilities", "ttl", "unload_timeout",
-)  # fmt: skip
-
-
-def replaced_models(old: Config, new: Config) -> frozenset[str]:
-    """Models whose running server no longer is what the configuration says: gone, or changed in what makes a run."""
-
-    def definition(config: Config, name: str) -> tuple[object, ...]:
-        model = config.models[name]
-        return tuple(getattr(model, field) for field in model.__struct_fields__ if field not in NOT_PART_OF_A_RUN)
-
-    return frozenset(name for name in old.models if name not in new.models or definition(old, name) != definition(new, name))
 
 
 def listen_problem(error: OSError | UnicodeError, port: int) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from swapyard.config.schema import Config, Model
 from swapyard.core.lifecycle import State
-from swapyard.core.messages import BecameReady, Event, Exited, ModelPolicy, Policy, RunId, StartError, Ticket
+from swapyard.core.messages import BecameReady, Event, Exited, Failed, ModelPolicy, Policy, RunId, StartError, Ticket
 from swapyard.core.planners.group import GroupPlanner
 from swapyard.core.scheduler import Scheduler
 from swapyard.http.server import ClientConnection, Server
@@ -44,6 +44,7 @@ class PlayedProcess:
 
     pid = 1
     address = None
+    epitaph = "has exited"
 
     def __init__(self, run: RunId, model: str, notify: Callable[[Event], None]) -> None:
         self.run = run
@@ -55,6 +56,11 @@ class PlayedProcess:
 
     def become_ready(self) -> None:
         self.notify(BecameReady(self.run))
+
+    def crash(self, epitaph: str) -> None:
+        """Its first process dies; something of it is still there."""
+        self.epitaph = epitaph
+        self.notify(Failed(self.run, StartError(f'model "{self.model}" {epitaph}')))
 
     def exit(self, error: StartError | None = None) -> None:
         if not self.over.is_set():

@@ -452,8 +452,43 @@ async def test_an_exit_while_an_answer_is_awaited_is_a_502(open_yard: OpenYard, 
         await peer.request()
         yard.processes[0].exit()
         answer = await client.response()
-        assert (answer.status, b"has exited before it sent response headers" in answer.body) == (502, True)
+        assert (answer.status, b"has exited" in answer.body) == (502, True)
         assert len(yard.processes) == 1
+
+
+@pytest.mark.parametrize("first", ["the exit", "the connection"])
+async def test_a_crash_while_an_answer_is_awaited_is_told_with_its_cause(open_yard: OpenYard, wire: Any, first: str) -> None:
+    async with wire.scripted() as up, open_yard(m=up.port, ready="m") as yard, wire.connect(yard.port) as client:
+        client.send(CHAT)
+        peer = await up.accept()
+        await peer.request()
+        if first == "the connection":
+            peer.close()
+            await wire.until(lambda: not yard.upstreams[0].connections)
+        yard.processes[0].crash("was killed by SIGSEGV; its last output:\nboom")
+        answer = await client.response()
+        assert answer.status == 502
+        assert b"was killed by SIGSEGV; its last output:\\nboom" in answer.body
+
+
+async def test_a_model_whose_runs_die_before_they_answer_is_given_up_after_the_second(
+    open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.01,) * 100)
+    async with open_yard(m=wire.free_port(), ready="m") as yard, wire.connect(yard.port) as client:
+        client.send(CHAT)
+        await wire.until(lambda: len(yard.engine.arrivals) > 1)
+        yard.processes[0].crash("exited with code 3; its last output:\nfirst")
+        yard.processes[0].exit()
+        second = await yard.started()
+        second.become_ready()
+        await wire.until(lambda: len(yard.engine.arrivals) > 3)
+        second.crash("exited with code 3; its last output:\nsecond")
+        second.exit()
+        answer = await client.response()
+        assert (answer.status, b"exited with code 3; its last output:\\nsecond" in answer.body) == (502, True)
+        assert len(yard.processes) == 2
+        await yard.settled()
 
 
 async def test_an_unload_ends_what_is_under_way(open_yard: OpenYard, wire: Any) -> None:

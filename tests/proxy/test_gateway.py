@@ -58,11 +58,11 @@ async def test_a_wrong_method_is_told_in_json(
 
 async def test_an_error_on_head_has_no_body(open_yard: OpenYard, wire: Any) -> None:
     async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
-        client.send(ask(b"HEAD", b"/v1/chat/completions"), ask(b"HEAD", b"/upstream/nobody/x"), ask(b"GET", b"/health"))
+        client.send(ask(b"HEAD", b"/v1/chat/completions"), ask(b"HEAD", b"/upstream/nobody/x"), ask(b"GET", b"/running"))
         answer = await client.response(to=b"HEAD")
         assert (answer.status, int(answer.one(b"content-length") or 0) > 0) == (405, True)
         assert (await client.response(to=b"HEAD")).status == 404
-        assert (await client.response()).body == b"control plane: /health"
+        assert (await client.response()).body == b"control plane: /running"
 
 
 @pytest.mark.parametrize(
@@ -183,3 +183,11 @@ async def test_looking_at_things_starts_nothing(open_yard: OpenYard, wire: Any) 
                 await client.response(to=b"HEAD" if method != b"GET" else method)
         assert yard.processes == []
         assert yard.engine.arrivals == []
+
+
+async def test_health_is_answered_without_the_control_plane_and_without_a_key(open_yard: OpenYard, wire: Any) -> None:
+    async with open_yard(m=1, config={"api_keys": ("k",)}) as yard, wire.connect(yard.port) as client:
+        client.send(ask(b"GET", b"/health"), ask(b"HEAD", b"/wol-health"), ask(b"POST", b"/health"))
+        assert (await client.response()).body == b"OK"
+        assert (await client.response(to=b"HEAD")).status == 200
+        assert (await client.response()).body == b"control plane: /health"

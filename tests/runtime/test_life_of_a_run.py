@@ -177,10 +177,15 @@ async def test_stop_is_idempotent_and_harmless_after_the_end(stage: Stage) -> No
     assert play.events == [BecameReady(7), Exited(7, None)]
 
 
-async def test_a_crash_when_ready_is_reported_as_an_exit_and_logged_with_its_last_words(stage: Stage) -> None:
+async def test_a_crash_when_ready_is_told_at_once_and_logged_with_its_last_words(stage: Stage) -> None:
     async with stage.play(stage.spec("say('ouch'); os.kill(os.getpid(), signal.SIGKILL)")) as play:
         await play.until_over()
-    assert play.events == [BecameReady(7), Exited(7, None)]
+    ready, failed, exited = play.events
+    assert (ready, exited) == (BecameReady(7), Exited(7, None))
+    assert isinstance(failed, Failed)
+    assert "was killed by SIGKILL" in failed.error.detail
+    assert play.supervisor.epitaph.startswith("was killed by SIGKILL")
+    assert play.supervisor.epitaph.endswith("ouch")
     [warning] = [text for level, text in play.lines if level == "warn"]
     assert "was killed by SIGKILL" in warning
     assert warning.endswith("ouch")

@@ -82,7 +82,8 @@ class BecameReady:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The run will not become ready (its check timed out, ...), though something of it may still be alive."""
+    """The run will not become ready (its check timed out, ...) or serves no longer (its first process died), though some
+    of it may still be alive."""
 
     run: RunId
     error: StartError
@@ -133,6 +134,7 @@ class StopReason(StrEnum):
     UNLOADED = "unloaded"
     ABANDONED = "abandoned"  # a load that nobody waited for any more was in the way of another
     START_FAILED = "start_failed"
+    CRASHED = "crashed"
     RELOADED = "reloaded"
     SHUTDOWN = "shutdown"
 

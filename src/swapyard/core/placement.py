@@ -214,6 +214,13 @@ class Placement:
         self.room.open.pop(run.slot.model, None)
         self.out.append(Stop(run.id, reason, for_model, for_ticket))
 
+    def lose(self, run: Run) -> None:
+        """A ready run serves no longer, though something of it may still be alive: whoever waits for its model waits for its
+        end, and for the next run then."""
+        self.stop(run, StopReason.CRASHED)
+        if run.slot.load is not None:  # it only waited for others to go
+            self._await_exit(run.slot.load, run)
+
     # --- time -----------------------------------------------------------------------------------------------------------
 
     def rest(self, slot: Slot) -> None:

@@ -168,6 +168,10 @@ class Scheduler:
         run = self._room.runs.get(event.run)
         if run is None:
             return
+        if run.state is State.READY:
+            self._placement.lose(run)
+            self._placement.drain()
+            return
         before, run.state = run.state, next_state(run.state, Step.FAIL)
         if before is State.STARTING:
             self._placement.give_up_load(run.slot, RefusalReason.START_FAILED, event.error)

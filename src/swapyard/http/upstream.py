@@ -43,6 +43,7 @@ class Upstream:
         self.loop = loop
         self.limits = limits or Limits()
         self.open = True
+        self.ended: str | None = None  # how the upstream ended by itself, as it reads on from "the server of model x"
         self.connections: set[UpstreamConnection] = set()
         self._tls = tls
         self._server_name = server_name
@@ -146,13 +147,16 @@ class Upstream:
     def close(self, detail: str = "is being stopped", *, exited: bool = False) -> None:
         """Ends every connection: idle ones silently, busy ones through `Sink.broken`. `exited`: the upstream has ended by
         itself, so who has not been heard by it may try elsewhere, as if the connection had been found dead."""
+        if not self.open:
+            return
         self.open = False
+        self.ended = detail if exited else None
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
         self._idle.clear()
         for connection in list(self.connections):
-            connection.fail(connection.loss(detail) if exited else UpstreamError(detail, Cause.STOPPED))
+            connection.fail(connection.loss(detail, exited=True) if exited else UpstreamError(detail, Cause.STOPPED))
         for sink, task in list(self._connecting.items()):
             if self._connecting.pop(sink, None) is not None:
                 task.cancel()

@@ -177,12 +177,13 @@ class UpstreamConnection(asyncio.Protocol):
         elif sink is not None:
             sink.broken(error)
 
-    def loss(self, how: str) -> UpstreamError:
-        """What it means for the exchange that the connection ends now."""
-        if self._heard is NOTHING and self.used > 1:
-            return UpstreamError(f"{how} before it sent response headers", Cause.STALE)
+    def loss(self, how: str, *, exited: bool = False) -> UpstreamError:
+        """What it means for the exchange that the connection ends now. `exited`: because the upstream did."""
         before = self._heard in (NOTHING, SOMETHING)
-        return UpstreamError(f"{how} {'before it sent response headers' if before else 'in the middle of its response'}")
+        cause = Cause.STALE if self._heard is NOTHING and self.used > 1 else Cause.BROKEN
+        if not exited:
+            how = f"{how} {'before it sent response headers' if before else 'in the middle of its response'}"
+        return UpstreamError(how, cause)
 
     def _late(self) -> None:
         self._timer = None

@@ -34,8 +34,9 @@ from swapyard.proxy.resolve import Kind, Resolved
 from swapyard.proxy.state import ProxyState
 
 HELD_BYTES = 1024 * 1024  # of a body that waits for its model without being needed to find it
-# Seconds before the first, second, ... new claim. A crashed run whose other processes do not want to go takes some.
+# Seconds before the first, second, ... new claim: a server without a check may only be about to listen.
 REQUEUE_AFTER = (0.1, 0.3, 1.0, 2.5, 4.0)
+EXIT_IS_TOLD_WITHIN = 0.3  # seconds from a connection's end to the news of the exit behind it, if there is one
 
 
 class Phase(IntEnum):
@@ -78,6 +79,7 @@ class Exchange:
         "_client",
         "_complete",
         "_connection",
+        "_deaths",
         "_endpoint",
         "_head",
         "_held",
@@ -115,6 +117,7 @@ class Exchange:
         self._last_bytes: bytes | None = None  # of an event stream, to know whether it broke off inside an event
         self._resent = False
         self._requeued = 0
+        self._deaths = 0  # runs that died before they took the request: after the second one, a third would die too
         self.model = ""
 
     # --- the client's side (http.server.Handler) ---
@@ -341,8 +344,19 @@ class Exchange:
 
     def broken(self, error: UpstreamError) -> None:
         self._connection = None
-        if self._phase < ANSWERING and self._try_again(error.cause):
-            return
+        upstream = self._upstream
+        if self._phase < ANSWERING:
+            if self._try_again(error.cause):
+                return
+            if error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and upstream is not None and upstream.open:
+                self._state.engine.loop.call_later(EXIT_IS_TOLD_WITHIN, self._fail_as_known, error)
+                return
+        self._fail_as_known(error)
+
+    def _fail_as_known(self, error: UpstreamError) -> None:
+        """A connection breaks a moment before the exit behind it is known, which says far more."""
+        if self._upstream is not None and self._upstream.ended is not None:
+            error = UpstreamError(self._upstream.ended, error.cause)
         self.fail(failure(self.model, error))
 
     def _try_again(self, cause: Cause) -> bool:
@@ -362,14 +376,18 @@ class Exchange:
 
     def _requeue(self) -> None:
         self._phase = WAITING
-        self._upstream = None
         ticket, self._ticket = self._ticket, 0
         self._state.engine.leave(ticket)
         self._state.engine.loop.call_later(REQUEUE_AFTER[self._requeued], self._arrive_again)
         self._requeued += 1
 
     def _arrive_again(self) -> None:
-        if self._phase is WAITING and self._wanted is not None:
+        if self._phase is not WAITING or self._wanted is None or self._upstream is None:
+            return
+        self._deaths += self._upstream.ended is not None
+        if self._deaths > 1:
+            self._fail_as_known(UpstreamError("cannot be reached", Cause.UNREACHABLE))
+        else:
             self._ticket = self._state.engine.new_ticket()
             self._state.engine.arrive(self._ticket, self._wanted.model, self)
 

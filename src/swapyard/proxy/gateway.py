@@ -17,6 +17,9 @@ from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.replies import Reply, preflight, render, tidied
 from swapyard.proxy.state import ProxyState
 
+# Answered here, so that a probe neither waits for the control plane nor costs it anything.
+HEALTH = frozenset({"/health", "/wol-health"})
+ALIVE = Reply(200, [(b"Content-Type", b"text/plain; charset=utf-8")], b"OK")
 PUBLIC = frozenset({"/", "/health", "/wol-health", "/favicon.ico", "/upstream"})
 
 
@@ -33,6 +36,8 @@ class Gateway:
         method = head.method.decode()
         if method == "OPTIONS":
             return Answer(client, preflight(head.known.get(b"access-control-request-headers")))
+        if path in HEALTH and method in ("GET", "HEAD"):
+            return Answer(client, ALIVE)
         endpoint = find(method, path)
         if "//" in path or "/." in path:
             clean = tidy(path)

@@ -73,6 +73,11 @@ class RunProcess(Protocol):
     def address(self) -> tuple[str, int] | None:
         """Where the run answered its check; None without one."""
 
+    @property
+    def epitaph(self) -> str:
+        """How it ended by itself, as it reads on from "the server of model x"."""
+        ...
+
     def start(self) -> None: ...
     def stop(self, grace: float) -> None:
         """Seconds until it is killed. Asking again is harmless: a shorter grace counts, a longer one does not."""
@@ -302,10 +307,11 @@ class Engine:
                 self._tell(run, State.READY, f"after {self.loop.time() - run.started:.1f} s")
             case Failed(_, error):
                 self._tell(run, State.STOPPING, error.detail)
+                self._disconnect(run, run.process.epitaph, exited=True)
             case Exited(_, error):
                 del self.runs[event.run]
                 self._tell(run, State.STOPPED, error.detail if error is not None else "exited")
-                self._disconnect(run, "has exited", exited=True)
+                self._disconnect(run, run.process.epitaph, exited=True)
         return event
 
     # --- what is told, and bugs ---
@@ -352,6 +358,8 @@ def stop_cause(stop: Stop) -> str:
             return f"nobody waits for it any more, and {stop.for_model} does"
         case StopReason.START_FAILED:
             return "its start failed"
+        case StopReason.CRASHED:
+            return "it crashed"
         case StopReason.RELOADED:
             return "its configuration changed"
         case StopReason.SHUTDOWN:

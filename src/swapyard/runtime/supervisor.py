@@ -83,6 +83,7 @@ class Supervisor:
         self.run = run
         self.spec = spec
         self.state = RunState.STARTING
+        self.epitaph = "has exited"  # how it ended, where nobody asked it to; reads on from "the server of model x"
         self.address: Address | None = None  # where it answered its check; None before, or without a check
         self._launcher = launcher
         self._notify = notify
@@ -239,7 +240,7 @@ class Supervisor:
                 suspicious_for = self._began + self._suspicion - self._loop.time()
                 if probe.done() and suspicious_for <= 0 and (process.first_is_alive() or process.exited.done()):
                     self.address = probe.result()
-                    self._log("info", f"{self.spec.model} is ready at {self._check.url}")
+                    self._log("debug", f"{self.spec.model} is ready at {self._check.url}")
                     return None
                 left = give_up_at - self._loop.time()
                 if left <= 0:
@@ -271,8 +272,9 @@ class Supervisor:
         while not self._stop_is_asked:
             if process.exited.done() and (process.exited.result() != 0 or process.is_over()):
                 await asyncio.wait({process.output_ended}, timeout=LAST_WORDS_GRACE)
-                how = describe_exit(process.exited.result())
-                self._log("warn", f"{self.spec.model} {how} although nobody asked it to{self._quoted_last_words()}")
+                self.epitaph = f"{describe_exit(process.exited.result())} while it served{self._quoted_last_words()}"
+                self._log("warn", f"{self.spec.model} {self.epitaph}")
+                self._notify(Failed(self.run, StartError(f'model "{self.spec.model}" {self.epitaph}')))
                 return
             await self._wait_for_news(process, pauses, None)
 
