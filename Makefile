@@ -19,9 +19,9 @@ endif
 test: .stamps/dev .stamps/engine check
 	$(BIN)/python -m pytest -q $(ARGS)
 
-# Under 20 seconds: no engine, nothing marked slow.
+# About 20 seconds on two cores: nothing that waits for processes or is marked slow.
 test-fast: .stamps/dev
-	$(BIN)/python -m pytest -q -m "not slow and not engine" --ignore=tests/e2e $(ARGS)
+	$(BIN)/python -m pytest -q -n auto -m "not slow" --ignore=tests/e2e --ignore=tests/runtime --ignore=tests/demo $(ARGS)
 
 check: .stamps/dev
 	$(BIN)/ruff check src tests bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import subprocess
 import threading
@@ -54,8 +55,10 @@ class Served:
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
             began = time.monotonic()
+            # As a user has it: with the compiled modules that an installation leaves behind.
+            environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
             )
         try:
             self.wait_until_it_serves()

@@ -56,7 +56,7 @@ def no_process_is_left() -> Iterator[None]:
     before = children()
     yield
     if left := children() - before:
-        gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in left if psutil.pid_exists(pid)], timeout=2)
+        gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in left if psutil.pid_exists(pid)], timeout=10)
         for child in alive:
             child.kill()
         assert not alive, f"processes left running: {alive} (ended meanwhile: {gone})"

@@ -69,11 +69,6 @@ class BadRequest(RequestError):
     code = "bad_request"
 
 
-class PayloadTooLarge(BadRequest):
-    status = 413
-    code = "payload_too_large"
-
-
 class Unauthorized(RequestError):
     status = 401
     type = "authentication_error"
@@ -126,7 +121,6 @@ class TooManyRequests(RequestError):
 
 class NotServed(RequestError):
     status = 501
-    type = "invalid_request_error"
     code = "not_implemented"
 
 

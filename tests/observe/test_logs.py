@@ -100,14 +100,6 @@ def test_models_have_their_own_history_and_share_the_upstream_log() -> None:
     assert logs.upstream.history() == b"123"
 
 
-def test_a_line_of_ours_in_a_models_log_also_reaches_the_upstream_log() -> None:
-    logs = Logs(level="error")
-    logs.model_logger("m").warning("<m> did not stop; killed")
-    logs.model_logger("m").debug("not this")
-    assert logs.model("m").history() == b"[WARN] <m> did not stop; killed\n" == logs.upstream.history()
-    assert logs.proxy.history() == b""
-
-
 # --- access log --------------------------------------------------------------------------------------------------------
 
 

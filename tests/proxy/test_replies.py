@@ -15,7 +15,7 @@ from swapyard.errors import (
     MethodNotAllowed,
     ModelNotFound,
     NotFound,
-    PayloadTooLarge,
+    NotServed,
     RequestError,
     StartFailed,
     TooManyRequests,
@@ -24,7 +24,7 @@ from swapyard.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from swapyard.proxy.replies import LONGEST_MESSAGE, Reply, not_served_yet, preflight, redirect, render, sse_error
+from swapyard.proxy.replies import LONGEST_MESSAGE, Reply, preflight, redirect, render, sse_error
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
 
@@ -49,10 +49,9 @@ ERRORS: list[tuple[RequestError, int, str, str, str]] = [
     (ModelNotFound("x"), 404, "invalid_request_error", "model_not_found", "not_found_error"),
     (MethodNotAllowed("GET", "/x", ["POST"]), 405, "invalid_request_error", "method_not_allowed", "invalid_request_error"),
     (Conflict("x"), 409, "invalid_request_error", "conflict", "invalid_request_error"),
-    (PayloadTooLarge("x"), 413, "invalid_request_error", "payload_too_large", "request_too_large"),
     (TooManyRequests("x"), 429, "rate_limit_error", "concurrency_limit", "rate_limit_error"),
     (RequestError("x"), 500, "server_error", "internal_error", "api_error"),
-    (not_served_yet("/x"), 501, "server_error", "not_implemented", "api_error"),
+    (NotServed("x"), 501, "server_error", "not_implemented", "api_error"),
     (UpstreamFailed("x"), 502, "server_error", "bad_gateway", "api_error"),
     (StartFailed("x"), 502, "server_error", "model_start_failed", "api_error"),
     (StartFailed("x", worth_retrying=True), 503, "server_error", "model_start_failed", "overloaded_error"),

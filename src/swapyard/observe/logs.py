@@ -93,11 +93,6 @@ class Logs:
     def proxy_logger(self) -> Logger:
         return self._logger
 
-    def model_logger(self, model: str) -> Logger:
-        """For a few lines of ours in a model's own log (a stop that had to be forced), whatever `logLevel` is."""
-        write = self.upstream_writer(model)
-        return Logger(lambda level, text: write(self._line(level, text)), lambda level: level >= Level.INFO)
-
     def upstream_writer(self, model: str) -> Callable[[bytes], None]:
         """What takes the raw output of the model's servers, in pieces of any size."""
         monitor = self.model(model)

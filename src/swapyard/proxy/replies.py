@@ -96,13 +96,6 @@ def tidied(location: bytes) -> Reply:
     return Reply(307, [(b"Location", location), _ANY_ORIGIN], b"")
 
 
-def not_served_yet(path: str) -> RequestError:
-    """For a route that the endpoint table knows and nothing serves yet (`Step.LATER`)."""
-    error = RequestError(f"{path} is not served by this version", code="not_implemented")
-    error.status = 501
-    return error
-
-
 def _content(error: RequestError, accept: bytes, path: str) -> tuple[bytes, bytes]:
     wanted = accept.lower()
     # JSON anywhere wins: axios sends "application/json, text/plain, */*" and parses JSON.
