@@ -4,6 +4,7 @@
     |- ConfigError          the configuration text is wrong (never sent to a client)
     |- RequestError         the root of everything that a client may see
        |- BadRequest         400  the message names the field and the place
+       |  `- UnsupportedEncoding 415
        |- Unauthorized       401
        |- NotFound           404  (ModelNotFound: an unknown name, with the nearest known ones)
        |- MethodNotAllowed   405
@@ -67,6 +68,16 @@ class BadRequest(RequestError):
     status = 400
     type = "invalid_request_error"
     code = "bad_request"
+
+
+class UnsupportedEncoding(BadRequest):
+    status = 415
+    code = "unsupported_encoding"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"a body with Content-Encoding {encoding[:40]} cannot be read here, and it names the model; send it plain"
+        )
 
 
 class Unauthorized(RequestError):

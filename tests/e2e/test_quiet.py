@@ -36,7 +36,7 @@ def look_around(address: str, also: Sequence[str] = ()) -> None:
 
 
 def test_looking_around_starts_nothing(swapyard: Start, scripted: Scripted) -> None:
-    """#868, #869: pages and monitors that poll loaded models."""
+    """llama-swap #868, #869: pages and monitors that poll loaded models."""
     with swapyard({"models": {"a": {"cmd": scripted("a")}, "b": {"cmd": scripted("b")}}}) as running:
         look_around(running.address, ICONS)
         assert running.states() == {}

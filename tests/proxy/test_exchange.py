@@ -671,3 +671,30 @@ async def test_a_bug_while_the_answer_passes_is_a_500(
         answer = await client.response()
         assert (answer.status, error_of(answer)["code"]) == (500, "internal_error")
         assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_compressed_body_is_refused_with_the_reason(open_yard: OpenYard, wire: Any) -> None:
+    async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
+        client.send(
+            b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08"
+        )
+        answer = await client.response()
+        assert (answer.status, b"Content-Encoding gzip" in answer.body) == (415, True)
+        assert yard.processes == []
+
+
+async def test_filters_leave_a_form_alone(open_yard: OpenYard, wire: Any) -> None:
+    model = Model(cmd="x", filters=Filters(set_params={"a": 1}))
+    async with (
+        wire.scripted() as up,
+        open_yard(m=up.port, models={"m": model}, ready="m") as yard,
+        wire.connect(yard.port) as client,
+    ):
+        client.send(
+            b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            b"Content-Length: 11\r\n\r\nmodel=m&b=2"
+        )
+        peer = await up.accept()
+        assert (await peer.request()).body == b"model=m&b=2"
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        assert (await client.response()).status == 200

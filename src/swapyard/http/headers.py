@@ -31,6 +31,7 @@ READ_BY_US = frozenset(
         b"access-control-request-headers",
         b"authorization",
         b"connection",
+        b"content-encoding",
         b"content-length",
         b"content-type",
         b"expect",

@@ -21,13 +21,13 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import Final
 
-from swapyard.errors import Conflict, NotServed, RequestError, UpstreamFailed, UpstreamTimeout
+from swapyard.errors import Conflict, NotServed, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, status_line
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
 from swapyard.http.websocket import WebsocketSplice
 from swapyard.proxy import heads
-from swapyard.proxy.body import read, read_query
+from swapyard.proxy.body import BodyKind, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Kind, Resolved
@@ -177,10 +177,13 @@ class Exchange:
             self.fail(error)
 
     def _ask_for_model(self) -> None:
+        known = self._head.known
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        asked = read(self._head.known.get(b"content-type"), body, self._head.query)
+        if known.get(b"content-encoding", b"identity") != b"identity":
+            raise UnsupportedEncoding(known[b"content-encoding"].decode("latin-1"))
+        asked = read(known.get(b"content-type"), body, self._head.query)
         wanted = self._state.names.require(asked.model)
-        self._body = [self._state.edit(wanted, body)]
+        self._body = [self._state.edit(wanted, body) if asked.kind is BodyKind.JSON else body]
         self._want(wanted)
 
     def gone(self) -> None:
