@@ -72,7 +72,7 @@ def others() -> dict[str, Callable[[], object]]:
         "resolve: hints for an unknown name": lambda: names.nearest("model-77777"),
         "auth: a known key": lambda: keys.check(b"Bearer sk-7", None),
         "auth: a wrong key": lambda: keys.check(b"Bearer sk-wrong", None),
-        "auth: whose is this header": lambda: keys.is_gateway_credential(b"authorization", b"Bearer sk-7"),
+        "auth: whose is this header": lambda: keys.is_gateway_credential(b"Bearer sk-7"),
     }
 
 

@@ -7,6 +7,7 @@ run and no child process may be left. Fixtures are synchronous; asynchronous res
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 from collections.abc import Iterator
@@ -68,4 +69,8 @@ def children() -> set[int]:
     tasks = Path("/proc/self/task")
     if not (tasks / str(os.getpid()) / "children").exists():
         return {child.pid for child in psutil.Process().children(recursive=True)}
-    return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in tasks.iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found.update(map(int, (task / "children").read_text().split()))
+    return found

@@ -37,6 +37,7 @@ from swapyard.observe.lines import Level
 from swapyard.observe.logs import Logs, StandardLogging
 from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
+from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.replies import render
 from swapyard.proxy.rewrite import filter_problems
@@ -46,6 +47,7 @@ from swapyard.runtime.launchers.local import LocalLauncher
 from swapyard.runtime.launchpad import ConfiguredLaunchpad
 from swapyard.runtime.policy import policy_of, replaced_models
 from swapyard.runtime.process import kill_everything_now, reap_strangers
+from swapyard.runtime.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -55,6 +57,7 @@ KEPT_FOR_PROCESSES = 10.0  # of it, at most, for stopping processes in order
 KEPT_FOR_KILLING = 1.0
 WATCHDOG = 35.0  # after which the process ends whatever hangs
 WATCH_EVERY = 2.0
+LAST_WORDS = 0.5  # seconds for answers that are written to leave
 REAP_EVERY = 30.0
 
 
@@ -260,7 +263,7 @@ class App:
     async def _watch(self, watch: Watch) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY)
-            if await asyncio.to_thread(watch.changed):
+            if await in_daemon_thread(watch.changed, "look at the configuration"):
                 self.log.info("the configuration has changed on disk")
                 self._reload_asked.set()
 
@@ -280,9 +283,9 @@ class App:
 
     async def _reload(self) -> None:
         """All that can fail comes first; then the switch, in one go."""
-        loaded = await asyncio.to_thread(self._options.load, self.config)
+        loaded = await in_daemon_thread(lambda: self._options.load(self.config), "load the configuration")
         if self._certificate is not None:
-            await asyncio.to_thread(self._certificate.reload)
+            await in_daemon_thread(self._certificate.reload, "load the certificate")
         old, new = self.config, loaded.config
         state, policy, launchpad = ProxyState(new, self.engine), policy_of(new), self._launchpad(new)
         replaced = replaced_models(old, new)
@@ -329,10 +332,11 @@ class App:
         self.engine.begin_shutdown()
         self.server.drain()
         if busy := self._unfinished():
-            self.log.info("waiting for %d requests to finish", busy)
+            self.log.info("waiting for %d request%s to finish", busy, "s" * (busy > 1))
         while self._unfinished() and self.loop.time() < ends - KEPT_FOR_PROCESSES:  # noqa: ASYNC110 - many ways to end
             await asyncio.sleep(0.02)
         await self.engine.finish_shutdown(max(ends - KEPT_FOR_KILLING - self.loop.time(), 1.0))
+        await self._wait_for_connections(LAST_WORDS)
         self.server.abort()
         for task in list(self._tasks):
             task.cancel()
@@ -341,9 +345,16 @@ class App:
         self.log.info("stopped")
         self.logs.close()
 
+    async def _wait_for_connections(self, seconds: float) -> None:
+        """What is written may still have to leave."""
+        end = self.loop.time() + seconds
+        while self.server.connections and self.loop.time() < end:  # noqa: ASYNC110 - they end in many ways
+            await asyncio.sleep(0.02)
+
     def _unfinished(self) -> int:
-        """Connections that owe somebody an answer, or the rest of one. An upgraded one does not: it may stay for ever."""
-        return sum(connection.status != 101 for connection in self.server.connections)
+        """Requests that a model is at work on."""
+        handlers = (connection.handler for connection in self.server.connections)
+        return sum(isinstance(handler, Exchange) and handler.is_served for handler in handlers)
 
     async def _end_housekeeping(self) -> None:
         """First of all: a reload that ended later would change what is being shut down."""

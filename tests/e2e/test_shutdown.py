@@ -167,3 +167,28 @@ async def test_the_budget_holds_for_a_stream_without_end_and_a_model_that_will_n
     assert b'"error"' in received  # the stream is told why it ends
     assert not received.endswith(b"0\r\n\r\n"), "what is not whole must not look whole"
     assert [change.state.value for change in transitions] == ["starting", "ready", "stopping", "stopped"]
+
+
+def test_clients_that_read_nothing_or_send_no_end_do_not_hold_up_a_shutdown(swapyard: Start, scripted: Scripted) -> None:
+    with swapyard({"models": {"a": {"cmd": scripted("a")}}}) as running:
+        assert running.ask("a").status_code == 200
+        with (
+            socket.create_connection(("127.0.0.1", running.port)) as unread,
+            socket.create_connection(("127.0.0.1", running.port)) as unended,
+        ):
+            unread.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+            unended.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+            assert httpx.get(running.address + "/health").text == "OK"
+            stop(running)
+            assert running.process.wait(10) == 0  # well before the 20 s that requests in work get
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_configuration_that_cannot_be_read_does_not_hold_up_the_end(swapyard: Start, scripted: Scripted) -> None:
+    with swapyard({"models": {"a": {"cmd": scripted("a")}}}) as running:
+        running.config.unlink()
+        os.mkfifo(running.config)  # opening it hangs, like a file on a dead mount
+        os.kill(running.process.pid, signal.SIGHUP)
+        assert running.ask("a").status_code == 200
+        stop(running)
+        assert running.process.wait(20) == 0

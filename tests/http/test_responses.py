@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from swapyard.http.server import Limits
 
 if TYPE_CHECKING:
     from tests.http.conftest import OpenSite, Played, Site
@@ -301,3 +304,31 @@ async def last(site: Site, count: int) -> Played:
     for _ in range(count - 1):
         await site.handler()
     return await site.handler()
+
+
+# --- clients that are there no more, or as good as ---
+
+
+async def test_a_client_that_reads_nothing_is_given_up_and_one_that_reads_gets_all(open_site: OpenSite, wire: Any) -> None:
+    size = 20_000_000
+    async with (
+        open_site(limits=Limits(stall=0.5)) as site,
+        wire.connect(site.port) as idle,
+        wire.connect(site.port) as reading,
+    ):
+        site.on_end = lambda handler: handler.client.reply(200, [], bytes(size))
+        site.on_start = lambda handler: None
+        idle.send(GET)
+        first = await site.handler()
+        reading.send(GET)
+        assert len((await reading.response()).body) == size
+        await wire.until(lambda: first.client not in site.server.connections)
+
+
+async def test_tcp_asks_whether_a_silent_client_is_still_there(open_site: OpenSite, wire: Any) -> None:
+    async with open_site() as site, wire.connect(site.port) as client:
+        client.send(GET)
+        await client.response()
+        [connection] = site.server.connections
+        sock = connection._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0

@@ -79,7 +79,7 @@ def test_without_keys_everybody_may_ask() -> None:
     assert not keys
     assert keys.check(None, None)
     assert keys.check(b"Bearer x", b"y")
-    assert not keys.is_gateway_credential(b"Authorization", b"Bearer x")
+    assert not keys.is_gateway_credential(b"Bearer x")
 
 
 def test_a_refusal_asks_browsers_for_a_password() -> None:
@@ -102,30 +102,32 @@ def test_memory_of_good_values_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "ours"),
+    ("value", "ours"),
     [
-        (b"Authorization", b"Bearer sk-one", True),
-        (b"authorization", b"bearer sk-one", True),
-        (b"AUTHORIZATION", b"Bearer   sk-one ", True),
-        (b"Authorization", b"Token sk-one", True),
-        (b"Authorization", b"sk-one", True),
-        (b"Authorization", basic("user:sk-one"), True),
-        (b"X-Api-Key", b"sk-one", True),
-        (b"x-api-key", "sk-zwei-ü".encode(), True),
-        (b"Authorization", b"Bearer hf_upstream", False),
-        (b"Authorization", basic("user:other"), False),
-        (b"Authorization", b"", False),
-        (b"x-api-key", b"other", False),
-        (b"x-api-key", b"", False),
-        (b"Cookie", b"sk-one", False),
-        (b"X-Other", b"Bearer sk-one", False),
+        (b"Bearer sk-one", True),
+        (b"bearer sk-one", True),
+        (b"Bearer   sk-one ", True),
+        (b"Token sk-one", True),
+        (b"Token\tsk-one", True),
+        (b'Token token="sk-one"', True),
+        (b"sk-one", True),
+        (b"sk-one, other", True),
+        (basic("user:sk-one"), True),
+        (basic("sk-one:"), True),
+        (basic("user:sk-one").rstrip(b"="), True),
+        ("sk-zwei-ü".encode(), True),
+        (b"Bearer hf_upstream", False),
+        (basic("user:other"), False),
+        (b"", False),
+        (b"other", False),
+        (b"a " * 1000 + b"sk-one", False),  # only so many words are looked at
     ],
 )
-def test_which_headers_stay_here(name: bytes, value: bytes, ours: bool) -> None:
-    assert Keys(KEYS).is_gateway_credential(name, value) is ours
+def test_which_credentials_stay_here(value: bytes, ours: bool) -> None:
+    assert Keys(KEYS).is_gateway_credential(value) is ours
     remembered = Keys(KEYS)
     remembered.check(value, value)
-    assert remembered.is_gateway_credential(name, value) is ours
+    assert remembered.is_gateway_credential(value) is ours
 
 
 @UNHURRIED

@@ -19,10 +19,11 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from swapyard.errors import RequestError
+from swapyard.http.draining import DrainWatch
 from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.pipeline import Pipeline, Waiting
 from swapyard.http.reading import RequestReader
-from swapyard.http.sockets import reset
+from swapyard.http.sockets import enable_keepalive, reset
 from swapyard.http.turns import ANSWERING, BETWEEN, DISCARDING, DROPPED, HELD, IDLE, OVER, PARSED, RAW, RECEIVING, Handler
 from swapyard.http.writing import CHUNKED, CLOSE, ResponseWriter
 
@@ -41,6 +42,7 @@ class ClientConnection(ResponseWriter):
     `splice`, and `pause_reading` and `resume_reading` for the request's body."""
 
     __slots__ = (
+        "_drain",
         "_full",
         "_held",
         "_held_back",
@@ -75,6 +77,9 @@ class ClientConnection(ResponseWriter):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        limits = self._server.limits
+        enable_keepalive(transport, limits.keepalive)
+        self._drain = DrainWatch(self._transport, self._server.loop, limits.stall, self._stalled)
         peer = transport.get_extra_info("peername")
         self.remote = peer[0] if isinstance(peer, tuple) else ""
         self._server.connections.add(self)
@@ -97,6 +102,7 @@ class ClientConnection(ResponseWriter):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self._reader.stop()
+        self._drain.end()
         self._stop_lingering()
         self._pipeline.clear()
         self._turn = OVER
@@ -111,11 +117,17 @@ class ClientConnection(ResponseWriter):
 
     def pause_writing(self) -> None:
         self._full = True
+        self._drain.begin()
         if self.handler is not None:
             self.handler.pause()
 
+    def _stalled(self) -> None:
+        log.warning("%s has stopped reading an answer and is given up", self.remote)
+        self.abort()
+
     def resume_writing(self) -> None:
         self._full = False
+        self._drain.end()
         if self.handler is not None:
             self.handler.resume()
         else:

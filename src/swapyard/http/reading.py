@@ -70,11 +70,15 @@ class Taker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`head`: bytes of a request head. `fields`: header fields. `head_timeout`: seconds from its first byte to its last."""
+    """`head`: bytes of a request head. `fields`: header fields. `head_timeout`: seconds from its first byte to its last.
+    `stall`: seconds for which a full socket may take nothing before it is given up, 0 = for ever. `keepalive`: seconds of
+    silence before TCP asks whether the client is still there."""
 
     head: int = 64 * 1024
     fields: int = 200
     head_timeout: float = 30.0
+    stall: float = 120.0
+    keepalive: int = 15
 
 
 class Part(Enum):

@@ -15,12 +15,16 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from swapyard.errors import Unauthorized
 
 REMEMBERED: Final = 256  # good values per header; then it begins anew
+MOST_WORDS: Final = 16  # of a header value that are looked at for a key of ours
+_WORDS: Final = re.compile(rb"[^\s,;]+").findall
+_PARTS: Final = re.compile(rb'[^="]+').findall
 
 
 class Keys:
@@ -55,17 +59,14 @@ class Keys:
             given = authorization is not None or x_api_key is not None
             raise Unauthorized("this API key is not known here" if given else "an API key is needed")
 
-    def is_gateway_credential(self, name: bytes, value: bytes) -> bool:
+    def is_gateway_credential(self, value: bytes) -> bool:
         """Whether a request header carries one of our keys, which no upstream must see.
 
         Other credentials pass: they are meant for the upstream. Wider than `check`: a key is ours under any scheme or none.
         """
-        if not self._digests:
-            return False
-        name = name.lower()
-        if name == b"authorization":
-            return value in self._good_authorizations or any(self._is_known(key) for key in _candidates(value))
-        return name == b"x-api-key" and (value in self._good_keys or self._is_known(value))
+        if value in self._good_authorizations or value in self._good_keys:
+            return True
+        return any(self._is_known(key) for key in _candidates(value))
 
     def _is_known(self, key: bytes) -> bool:
         digest = _digest(key)
@@ -87,15 +88,27 @@ def credential(authorization: bytes) -> bytes:
             return b""
 
 
-def _candidates(authorization: bytes) -> Iterator[bytes]:
-    yield credential(authorization)
-    yield authorization.partition(b" ")[2].strip()
-    yield authorization.strip()
+def _candidates(value: bytes) -> Iterator[bytes]:
+    """Whatever in a header value may be a key: all of it, its words, and both halves of what Basic hides."""
+    yield value.strip()
+    for word in _WORDS(value)[:MOST_WORDS]:
+        yield word
+        yield from _PARTS(word)
+        user, _, password = _decoded(word).partition(b":")
+        yield from (user, password)
 
 
 def _password(encoded: bytes) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
+
+
+def _decoded(word: bytes) -> bytes:
+    """What the word says in base64, with or without its padding; empty where it is none."""
+    try:
+        return base64.b64decode(word + b"=" * (-len(word) % 4), validate=True)
     except binascii.Error:
         return b""
 

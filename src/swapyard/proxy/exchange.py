@@ -120,6 +120,11 @@ class Exchange:
         self._deaths = 0  # runs that died before they took the request: after the second one, a third would die too
         self.model = ""
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a model is at work on it. A websocket may stay for ever and does not count."""
+        return self._ticket != 0 and self._phase is not TUNNEL
+
     # --- the client's side (http.server.Handler) ---
 
     def start(self) -> None:

@@ -11,7 +11,8 @@ from swapyard.proxy.auth import Keys
 
 DROPPED_FROM_REQUEST = HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
 DROPPED_FROM_RESPONSE = HOP_BY_HOP | {b"content-length"}
-CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
+# Where clients put keys: OpenAI and Anthropic, Azure, Google.
+CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 # Connection options that name no field which is still there.
 PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"upgrade"})
 
@@ -31,7 +32,7 @@ def request_head(
     for key, name, value in head.fields:
         if key in DROPPED_FROM_REQUEST or key in named:
             continue
-        if keys is not None and key in CREDENTIALS and keys.is_gateway_credential(key, value):
+        if keys is not None and key in CREDENTIALS and keys.is_gateway_credential(value):
             continue
         lines += (name, b": ", value, b"\r\n")
     if b"host" not in known:  # HTTP/1.0 has none, and we speak HTTP/1.1
@@ -82,7 +83,7 @@ def trailers(fields: Headers, keys: Keys | None = None) -> Headers:
         for name, value in fields
         if (key := name.lower()) not in DROPPED_FROM_REQUEST
         and key != b"host"
-        and not (keys is not None and key in CREDENTIALS and keys.is_gateway_credential(key, value))
+        and not (keys is not None and key in CREDENTIALS and keys.is_gateway_credential(value))
     ]
 
 
