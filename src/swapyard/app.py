@@ -256,7 +256,10 @@ class App:
 
     def _take_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self.loop.add_signal_handler(number, self._on_stop_signal)
+            try:
+                self.loop.add_signal_handler(number, self._on_stop_signal)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda *_: self.loop.call_soon_threadsafe(self._on_stop_signal))
         if hasattr(signal, "SIGHUP"):
             self.loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
 
