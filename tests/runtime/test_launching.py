@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from swapyard.runtime.launchers import LaunchError, LaunchSpec
+from swapyard.runtime import process
+from swapyard.runtime.launchers import LaunchError, LaunchSpec, local
 from swapyard.runtime.launchers.local import LocalLauncher, child_environment
+
+if TYPE_CHECKING:
+    from tests.runtime.conftest import Stage
 
 
 async def refusal(*argv: str) -> str:
@@ -62,6 +70,30 @@ async def test_what_passes_by_itself_is_worth_another_try(monkeypatch: pytest.Mo
         await LocalLauncher().launch(LaunchSpec("1", ("true",)), lambda data: None)
     assert caught.value.worth_retrying
     assert "Too many open files" in str(caught.value)
+
+
+@pytest.mark.parametrize("clear", ["", "env -i "], ids=["marked", "unmarked"])
+async def test_killing_everything_reaches_what_is_just_being_launched(
+    stage: Stage, clear: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second Ctrl-C may come when a process exists that its launcher has not been told of."""
+    up = stage.directory / "up"
+    server = " ".join(stage.script(f"ignore_term(); open({str(up)!r}, 'w').close(); rest()"))
+
+    def killed_first(leader: int, mark: process.Mark, is_held: Callable[[], bool]) -> process.ProcessTree:
+        while not up.exists():
+            pass
+        process.kill_everything_now()
+        return process.tree_of(leader, mark, is_held)
+
+    monkeypatch.setattr(local, "tree_of", killed_first)
+    launched = await LocalLauncher().launch(LaunchSpec("1", stage.shell(f"exec {clear}{server}")), lambda data: None)
+    try:
+        async with asyncio.timeout(10):
+            assert await launched.exited == -signal.SIGKILL
+    finally:
+        launched.kill()
+        launched.close()
 
 
 async def test_a_failed_launch_leaves_no_descriptor_behind(tmp_path: Path) -> None:

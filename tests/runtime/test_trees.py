@@ -233,6 +233,52 @@ say("up"); rest()
 
 
 @on_linux
+async def test_a_stray_that_cleared_its_environment_unseen_is_recognised_by_its_output(stage: Stage) -> None:
+    daemon = " ".join(stage.script("say('daemon', os.getpid()); rest()"))
+    wrapper = f"( setsid env -i {daemon} & ); read never < {stage.directory}/gate; exit 0"
+    os.mkfifo(stage.directory / "gate")
+    async with stage.play(stage.spec(stage.shell(wrapper))) as play:
+        daemon_pid = await play.until_pid_said("daemon")
+        (stage.directory / "gate").write_text("go")  # nobody looked at the tree so far
+        await first_exit(play)
+        assert play.events == [BecameReady(7)]
+        play.supervisor.stop(30)
+        await play.until_over()
+        assert not stage.lives(daemon_pid)
+
+
+@on_linux
+async def test_who_was_seen_during_the_start_is_recognised_without_environment_and_output(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = """
+wiped = "import os, signal; signal.pause()"
+child = subprocess.Popen([sys.executable, "-S", "-c", wiped], env={}, start_new_session=True, stdout=-3, stderr=-3)
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(0)); say("child", child.pid); rest()
+"""
+    looks: list[LocalProcess] = []
+    look = LocalProcess.look
+
+    def noted_look(self: LocalProcess) -> None:
+        look(self)
+        looks.append(self)
+
+    monkeypatch.setattr(LocalProcess, "look", noted_look)
+    async with stage.play(stage.spec(script, stage.port())) as play:
+        child = await play.until_pid_said("child")
+        so_far = len(looks)
+        async with asyncio.timeout(20):
+            while len(looks) == so_far:
+                await asyncio.sleep(0.01)
+        os.kill(play.supervisor.pid or 0, signal.SIGUSR1)
+        await first_exit(play)
+        play.supervisor.stop(30)
+        await play.until_over()
+        assert not stage.lives(child)
+    assert play.events == [Exited(7, None)]
+
+
+@on_linux
 async def test_a_member_of_the_session_needs_no_environment_to_be_recognised(stage: Stage) -> None:
     script = """
 wiped = "import os, signal; print('child', os.getpid(), flush=True); signal.pause()"

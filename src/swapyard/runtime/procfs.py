@@ -1,4 +1,4 @@
-"""Reading Linux's /proc: who a process is, who its children are, which environment it was started with.
+"""Reading Linux's /proc: who a process is, who its children are, which environment and output it was started with.
 
 Every function may meet a process that just went: the answer then is None or empty, never an error. A process is
 identified by pid and start time together (`Stat.identity`), because pids are used again.
@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 PROC = Path("/proc")
+PF_EXITING = 0x4  # include/linux/sched.h
 Identity = tuple[int, int]
 
 
@@ -25,6 +26,12 @@ class Stat:
     group: int
     session: int
     started: int
+    flags: int = 0
+
+    @property
+    def is_exiting(self) -> bool:
+        """On its way to being a zombie: its environment is gone, its children are not handed over yet."""
+        return self.state != "Z" and bool(self.flags & PF_EXITING)
 
     @property
     def identity(self) -> Identity:
@@ -38,7 +45,8 @@ def stat_of(pid: int) -> Stat | None:
         return None
     # The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
     fields = text[text.rindex(b")") + 2 :].split()
-    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+    parent, group, session, flags, started = (int(fields[index]) for index in (1, 2, 3, 6, 19))
+    return Stat(pid, fields[0].decode(), parent, group, session, started, flags)
 
 
 def children_of(pid: int) -> list[int]:
@@ -68,6 +76,17 @@ def variable_of(pid: int, name: str) -> str | None:
         if entry.startswith(start):
             return entry[len(start) :].decode(errors="replace")
     return None
+
+
+def outputs_of(pid: int) -> list[str]:
+    """What its stdout and stderr are, as Linux names it ("/dev/null", "pipe:[4711]"); without closed and unreadable ones."""
+    outputs = []
+    for descriptor in ("1", "2"):
+        try:
+            outputs.append(str((PROC / str(pid) / "fd" / descriptor).readlink()))
+        except OSError:
+            continue
+    return outputs
 
 
 @cache

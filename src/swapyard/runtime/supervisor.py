@@ -232,9 +232,11 @@ class Supervisor:
         watch = ReadinessWatch(self._check)
         probe = asyncio.create_task(watch.until_ready(), name=f"readiness of run {self.run}")
         give_up_at = self._began + self.spec.health_timeout
-        pauses = Pauses()
+        pauses, looks = Pauses(), Pauses()
         try:
             while not self._stop_is_asked:
+                # A wrapper may leave as soon as its server works; what it started is best known while it lives.
+                process.look()
                 if process.exited.done() and (process.exited.result() != 0 or process.is_over()):
                     return await self._premature_exit(process)
                 suspicious_for = self._began + self._suspicion - self._loop.time()
@@ -250,7 +252,7 @@ class Supervisor:
                         worth_retrying=True,
                     )
                 if not probe.done():
-                    await self._wait_for_news(process, pauses, left, probe)
+                    await self._wait_for_news(process, pauses, min(left, looks.next()), probe)
                 else:  # not believed yet, or the process is dead and its death about to be told: the answer was foreign
                     await self._wait_for_news(process, pauses, suspicious_for if suspicious_for > 0 else left)
             return None

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
+from swapyard.runtime.procfs import Identity
+
 CREATE_NO_WINDOW = 0x08000000
 
 
@@ -59,13 +61,17 @@ class WindowsTree:
             self._was_empty = True
         return self._was_empty
 
+    def look(self) -> None:
+        self._left_over()
+
     def terminate(self) -> None:
         if not self._asked:
             self._asked = True
             self._taskkill()
 
-    def kill(self) -> None:
+    def kill(self) -> set[Identity]:
         self._taskkill("/f")
+        return set()
 
     def _taskkill(self, *options: str) -> None:
         if self.is_empty():

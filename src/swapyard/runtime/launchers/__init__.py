@@ -52,6 +52,10 @@ class Process(Protocol):
         """Whether the first process is reaped and nothing of its tree is left. Cheap; may be asked at any time."""
         ...
 
+    def look(self) -> None:
+        """Get to know who belongs to it, for when that can no longer be told. Cheap; to be done now and then."""
+        ...
+
     def terminate(self) -> None:
         """Ask every member to end that was not asked before."""
         ...

@@ -1,8 +1,9 @@
 """Starting commands on this machine: no shell, no stdin, one pipe for stdout and stderr, a session of its own.
 
 Every launch carries its identity in its environment (`SWAPYARD_RUN=<instance>:<name>`), where all that it starts
-inherits it: so what strayed can be found, by this process or by a later one. Which processes belong to a launch and how
-they are ended is `runtime.process`'s knowledge; when, is the supervisor's.
+inherits it: so what strayed can be found, by this process or by a later one. Whoever clears its environment is still told
+by the pipe. Which processes belong to a launch and how they are ended is `runtime.process`'s knowledge; when, is the
+supervisor's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from swapyard.runtime.launchers import LaunchError, LaunchSpec
-from swapyard.runtime.process import IDENTITY, ProcessTree, become_subreaper, disown, tree_of
+from swapyard.runtime.process import IDENTITY, Mark, ProcessTree, become_subreaper, disown, launching, tree_of
 
 # What the system may have again in a moment: processes, memory, file descriptors.
 PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
@@ -37,22 +38,24 @@ class LocalLauncher:
         if "\0" in "".join(spec.argv + spec.env):  # uvloop would cut the text there and say nothing
             raise LaunchError(f'cannot start "{spec.argv[0]}": an argument or env entry contains a null byte')
         program = find_program(spec.argv[0])
-        identity = f"{self.instance}:{spec.name}"
         child = _Child(output)
         reading: asyncio.ReadTransport | None = None
         try:
             stdout, reading = await _open_pipe(child)
-            transport, _ = await asyncio.get_running_loop().subprocess_exec(
-                lambda: child,
-                *spec.argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=asyncio.subprocess.STDOUT,
-                executable=program,
-                cwd=spec.cwd,
-                env=child_environment(spec.env, identity),
-                **_apart_from_us(),
-            )
+            mark = Mark(f"{self.instance}:{spec.name}", pipe_name(stdout))
+            with launching(mark):
+                transport, _ = await asyncio.get_running_loop().subprocess_exec(
+                    lambda: child,
+                    *spec.argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=asyncio.subprocess.STDOUT,
+                    executable=program,
+                    cwd=spec.cwd,
+                    env=child_environment(spec.env, mark.identity),
+                    **_apart_from_us(),
+                )
+                return LocalProcess(child, transport, reading, mark)
         except OSError as error:
             if reading:
                 reading.close()
@@ -61,7 +64,6 @@ class LocalLauncher:
         finally:
             if reading:
                 os.close(stdout)  # the child has its own; with ours open, the output would never end
-        return LocalProcess(child, transport, reading, identity)
 
 
 class LocalProcess:
@@ -72,20 +74,23 @@ class LocalProcess:
         child: _Child,
         transport: asyncio.SubprocessTransport,
         reading: asyncio.ReadTransport | None,
-        identity: str,
+        mark: Mark,
     ) -> None:
         self.pid = transport.get_pid()
         self.exited = child.exited
         self.output_ended = child.output_ended
         self._transports = [transport, reading] if reading else [transport]
         # The transport knows of the reaping before `exited` tells it: from then on the pid may be someone else's.
-        self._tree: ProcessTree = tree_of(self.pid, identity, lambda: transport.get_returncode() is None)
+        self._tree: ProcessTree = tree_of(self.pid, mark, lambda: transport.get_returncode() is None)
 
     def first_is_alive(self) -> bool:
         return self._tree.leader_is_alive()
 
     def is_over(self) -> bool:
         return self.exited.done() and self._tree.is_empty()
+
+    def look(self) -> None:
+        self._tree.look()
 
     def terminate(self) -> None:
         self._tree.terminate()
@@ -154,6 +159,11 @@ async def _open_pipe(child: _Child) -> tuple[int, asyncio.ReadTransport | None]:
         os.close(write_end)
         raise
     return write_end, transport
+
+
+def pipe_name(descriptor: int) -> str | None:
+    """What Linux calls this pipe wherever it names what a process has open."""
+    return f"pipe:[{os.fstat(descriptor).st_ino}]" if sys.platform == "linux" else None
 
 
 def child_environment(entries: Sequence[str], identity: str) -> dict[str, str]:
