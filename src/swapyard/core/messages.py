@@ -4,6 +4,8 @@ Everything here is frozen data. Times are seconds on whatever monotonic clock th
 never used twice in the life of a process. Every event about a run carries that run's id, so that a late event of an old
 run can hurt nobody (a llama-swap weakness: results matched by model name only).
 
+The three that are made for every request are msgspec structs, which cost a fifth of a frozen dataclass.
+
 `Policy` is all that the core knows of the configuration; `app` makes it.
 """
 
@@ -13,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 Ticket = int
 RunId = int
@@ -60,16 +64,14 @@ class Policy:
 # --- events: what happened ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True, gc=False):
     """A request wants `model`. A ticket id is used once."""
 
     ticket: Ticket
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True, gc=False):
     """The ticket is over: its lease ended, or its client gave up waiting."""
 
     ticket: Ticket
@@ -155,8 +157,7 @@ class Stop:
     for_ticket: Ticket | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True, gc=False):
     ticket: Ticket
     run: RunId
 

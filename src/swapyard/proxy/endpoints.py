@@ -141,6 +141,11 @@ for _row in TABLE:
         _BY_PATH.setdefault(_row.path, {})[_row.method] = _row
 _NONE: Final[dict[str, Endpoint]] = {}
 
+# The rows that are served as they stand here, by the raw method and path: nearly every request is one of these.
+PLAIN: Final[dict[tuple[bytes, bytes], Endpoint]] = {
+    (_row.method.encode(), _row.path.encode()): _row for _row in TABLE if _row.method != "*" and _row.step is Step.NOW
+}
+
 
 def find(method: str, path: str) -> Endpoint | None:
     """The row for a request, or None: then the path is unknown here, or known with other methods (`allowed_methods`)."""

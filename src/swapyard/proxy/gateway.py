@@ -12,7 +12,7 @@ from swapyard.errors import MethodNotAllowed, NotServed, RequestError, Unauthori
 from swapyard.http.asgi import AsgiApp, AsgiHandler
 from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.server import ClientConnection, Handler
-from swapyard.proxy.endpoints import Step, allowed_methods, find, tidy
+from swapyard.proxy.endpoints import PLAIN, Step, allowed_methods, find, tidy
 from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.replies import Reply, preflight, render, tidied
 from swapyard.proxy.state import ProxyState
@@ -31,6 +31,12 @@ class Gateway:
         self._spawn = spawn
 
     def accept(self, head: RequestHead, client: ClientConnection) -> Handler:
+        endpoint = PLAIN.get((head.method, head.path))
+        if endpoint is not None and self.state.authorized(head):
+            return Exchange(self.state, head, client, endpoint)
+        return self._accept_any(head, client)
+
+    def _accept_any(self, head: RequestHead, client: ClientConnection) -> Handler:
         state = self.state
         path = head.path.decode("latin-1")
         method = head.method.decode()

@@ -28,11 +28,10 @@ def request_head(
         target += b"?"  # an empty query is another target than none
     lines = [head.method, b" ", target, b" HTTP/1.1\r\n"]
     connection = known.get(b"connection")
-    named = connection_tokens(connection) - {b"host"} if connection and connection.lower() not in PLAIN_CONNECTION else ()
+    named = connection_tokens(connection) - {b"host"} if connection and connection.lower() not in PLAIN_CONNECTION else None
+    dropped = DROPPED_FROM_REQUEST | named if named else DROPPED_FROM_REQUEST
     for key, name, value in head.fields:
-        if key in DROPPED_FROM_REQUEST or key in named:
-            continue
-        if keys is not None and key in CREDENTIALS and keys.is_gateway_credential(value):
+        if key in dropped or (keys is not None and key in CREDENTIALS and keys.is_gateway_credential(value)):
             continue
         lines += (name, b": ", value, b"\r\n")
     if b"host" not in known:  # HTTP/1.0 has none, and we speak HTTP/1.1

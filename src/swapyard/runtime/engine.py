@@ -140,6 +140,9 @@ class Preload:
     def moved(self, position: int) -> None: ...
 
 
+OF_RUNS = (BecameReady, Failed, Exited)
+
+
 @dataclass(slots=True)
 class Engine:
     scheduler: Scheduler
@@ -224,11 +227,12 @@ class Engine:
     # --- the interpreter ---
 
     def feed(self, event: Event) -> None:
-        self._events.append(event)
         if self._working:
+            self._events.append(event)
             return
         self._working = True
         try:
+            self._take(event)
             while self._events:
                 self._take(self._events.popleft())
         finally:
@@ -236,7 +240,7 @@ class Engine:
 
     def _take(self, event: Event) -> None:
         try:
-            if isinstance(event, BecameReady | Failed | Exited):
+            if isinstance(event, OF_RUNS):
                 event = self._note(event)
             commands = self.scheduler.handle(event, self.loop.time())
         except Exception as bug:
