@@ -38,6 +38,8 @@ def free_ports(count: int = 1) -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe, suppress(OSError):
+        # Ports that thousands of closed connections still remember (TIME_WAIT) are free to listen on.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
         return True
     return False
