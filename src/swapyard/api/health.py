@@ -1,4 +1,7 @@
-"""GET /health and /wol-health: this process answers. They say nothing about models, and need no key."""
+"""GET /health and /wol-health: this process answers. They say nothing about models, and need no key.
+
+The gateway answers GET and HEAD itself, before this app is loaded; the routes are here so that other methods are told 405.
+"""
 
 from __future__ import annotations
 
