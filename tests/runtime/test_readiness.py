@@ -14,7 +14,7 @@ from swapyard.core.messages import BecameReady
 from swapyard.runtime import readiness, supervisor
 from swapyard.runtime.launchers import LaunchSpec
 from swapyard.runtime.listeners import owner_of, somebody_accepts
-from swapyard.runtime.readiness import Check, ReadinessWatch, check_for, parse_status
+from swapyard.runtime.readiness import REFUSED, Check, ReadinessWatch, check_for, parse_status
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Stage
@@ -246,3 +246,11 @@ async def test_the_owner_of_a_port_is_named_where_it_can_be_told() -> None:
         port = server.getsockname()[1]
         assert (await owner_of(port)).startswith("pid ")
     assert await owner_of(port) == "another process"
+
+
+async def test_an_address_that_nobody_listens_on_does_not_hide_what_another_one_answers() -> None:
+    watch = ReadinessWatch(check_for("http://localhost:1", "/health"))
+    watch._findings = {("127.0.0.1", 1): "HTTP 503", ("::1", 1): REFUSED}
+    assert watch.last_finding == "HTTP 503"
+    watch._findings = {("127.0.0.1", 1): REFUSED, ("::1", 1): REFUSED}
+    assert watch.last_finding == REFUSED
