@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 CONFIG ?=
 ARGS   ?=
 
-.PHONY: run test test-fast check format bench clean
+.PHONY: run test test-fast check format docs bench clean
 
 run: .stamps/run
 ifeq ($(CONFIG),)
@@ -24,13 +24,17 @@ test-fast: .stamps/dev
 	$(BIN)/python -m pytest -q -n auto -m "not slow" --ignore=tests/e2e --ignore=tests/runtime --ignore=tests/demo $(ARGS)
 
 check: .stamps/dev
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench tools
+	$(BIN)/ruff format --check src tests bench tools
 	$(BIN)/mypy
 
 format: .stamps/dev
-	$(BIN)/ruff check --fix src tests bench
-	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench tools
+	$(BIN)/ruff format src tests bench tools
+
+# docs/endpoints.md and docs/keys.md are made from the tables in the code; a test fails when they differ.
+docs: .stamps/dev
+	$(BIN)/python -m tools.tables
 
 # A table of ratios; needs wrk and nginx (Debian: apt-get install wrk nginx-light). ARGS="--quick" for a short run.
 bench: .stamps/dev

@@ -25,9 +25,10 @@ from swapyard.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
 _LONGEST_COMPARED = 100  # characters of an unknown path that are compared with the known ones
 
 
-def make_app(services: Services) -> Starlette:
-    """The control plane. It answers what the gateway does not serve itself."""
-    routes = [
+def all_routes(services: Services) -> list[Route]:
+    """Every route of the control plane. What one is for stands in the first line of its handler's docstring: the
+    documentation is made from it."""
+    return [
         *models.routes(services),
         *running.routes(services),
         *unload.routes(services),
@@ -36,6 +37,11 @@ def make_app(services: Services) -> Starlette:
         *health.routes(),
         *ui.routes(services),
     ]
+
+
+def make_app(services: Services) -> Starlette:
+    """The control plane. It answers what the gateway does not serve itself."""
+    routes = all_routes(services)
     paths = {*services.data_plane, *(route.path for route in routes if "{" not in route.path)}
 
     async def expected(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from swapyard.api.answers import text_answer
 
 def routes() -> list[Route]:
     async def health(_request: Request) -> Response:
+        """This process answers; says nothing about models."""
         return text_answer("OK")
 
     return [Route("/health", health), Route("/wol-health", health)]

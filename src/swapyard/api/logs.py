@@ -21,11 +21,13 @@ _LONGEST_NAME = 1000  # characters; keeps the search for a model's name in a hos
 
 def routes(services: Services) -> list[Route]:
     async def history(request: Request) -> Response:
+        """What went to standard output lately."""
         if "text/html" in request.headers.get("accept", ""):
             return redirect("/ui/")
         return text_answer(services.logs.monitor(None).history())
 
     async def stream(request: Request) -> Response:
+        """A log as it is written: `proxy`, `upstream` or one model's, with its history (`?no-history` without)."""
         monitor = find_monitor(services, request.path_params.get("id", ""))
         return LiveAnswer(monitor.subscribe(history="no-history" not in request.query_params))
 

@@ -199,9 +199,11 @@ def routes(services: Services) -> list[Route]:
         return frozenset(model for model, state in services.states().items() if state in {"starting", "ready"})
 
     async def list_models(request: Request) -> Response:
+        """Every model that can be asked for, and whether it is loaded."""
         return allow_origin(request, raw_json_answer((await current()).render(loaded())))
 
     async def show_model(request: Request) -> Response:
+        """One model, by id or any other name."""
         name = request.path_params["id"]
         if not name:
             raise NotFound("which model? /v1/models lists all, /v1/models/{id} shows one")

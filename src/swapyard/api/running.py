@@ -25,6 +25,7 @@ class Running(Struct, frozen=True):
 
 def routes(services: Services) -> list[Route]:
     async def running(_request: Request) -> Response:
+        """Models that are starting, ready or stopping, with their commands (secrets masked)."""
         models = services.config().models
         found = []
         for model_id, state in sorted(services.states().items()):

@@ -41,6 +41,7 @@ def routes(services: Services) -> list[Route]:
         return Response(files[name], headers=_HEADERS, media_type=_TYPES[name.rpartition(".")[2]])
 
     async def page(request: Request) -> Response:
+        """The status page and its files."""
         name = request.path_params["file"]
         if name in files:
             return file_answer(name)
@@ -52,16 +53,20 @@ def routes(services: Services) -> list[Route]:
         return Response(html, headers=_HEADERS, media_type="text/html")
 
     async def icon(_request: Request) -> Response:
+        """The page's icon."""
         return file_answer("favicon.svg")
 
     async def root(_request: Request) -> Response:
+        """Leads to /ui."""
         return redirect("/ui")
 
     async def add_slash(request: Request) -> Response:
+        """Leads to /ui/."""
         query = request.scope["query_string"].decode("latin-1")
         return redirect(f"/ui/?{query}" if query else "/ui/", 307)
 
     async def upstream(request: Request) -> Response:
+        """Leads to the models on the page."""
         return redirect("/ui/models") if request.method in {"GET", "HEAD"} else redirect("/upstream/", 307)
 
     return [

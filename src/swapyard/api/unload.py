@@ -14,6 +14,7 @@ from swapyard.proxy.resolve import Kind
 
 def routes(services: Services) -> list[Route]:
     async def unload_all_by_get(request: Request) -> Response:
+        """Stop all models; answers when their processes are gone."""
         # A GET with an effect, kept for the scripts that use it. What merely looks around must not set it off.
         if "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", "")):
             raise Unavailable("/unload stops all models, so it is not fetched in advance")
@@ -22,10 +23,12 @@ def routes(services: Services) -> list[Route]:
         return text_answer("OK")
 
     async def unload_all(_request: Request) -> Response:
+        """Stop all models; answers when their processes are gone."""
         await services.unload(None)
         return json_answer({"msg": "ok"})
 
     async def unload_one(request: Request) -> Response:
+        """Stop one model; answers when its processes are gone."""
         name = request.path_params["model"]
         if not name:
             raise NotFound("which model? POST /api/models/unload/{model} stops one, POST /api/models/unload all")

@@ -14,6 +14,7 @@ def routes(services: Services) -> list[Route]:
     build = services.build
 
     async def version(_request: Request) -> Response:
+        """Version, commit and build date."""
         return json_answer({"build_date": build.build_date, "commit": build.commit, "version": build.version})
 
     return [Route("/api/version", version)]

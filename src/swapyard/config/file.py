@@ -9,13 +9,20 @@ otherwise.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+# When a changed value counts, for keys where that is not at once. (Of models' keys `runtime.policy` says which make a run.)
+NEXT_START: Final = "next start"
+NOTHING_YET: Final = "nothing yet"
+NEVER: Final = "never"
+WHERE_USED: Final = "where it is used"
 
-def doc(text: str) -> Meta:
-    return Meta(description=text)
+
+def doc(text: str, reload: str = "") -> Meta:
+    """What a key means, and what a reload does with it."""
+    return Meta(description=text, extra={"reload": reload} if reload else None)
 
 
 Seconds = Annotated[int, Meta(ge=0)]
@@ -74,7 +81,8 @@ MacrosBlock = Annotated[
     dict[str, str | int | float | bool],
     doc(
         "Values for ${name}. Names: letters, digits, _ and -, at most 63 characters; not PID, PORT, MODEL_ID."
-        " A macro may use those above it."
+        " A macro may use those above it.",
+        WHERE_USED,
     ),
 ]
 
@@ -111,7 +119,7 @@ class FileModel(Struct, rename="camel", kw_only=True, frozen=True):
     timeouts: Annotated[FileTimeouts, doc("Timeouts of connections to the server.")] = FileTimeouts()
     compat: Annotated[FileCompat, doc("Concessions to particular servers.")] = FileCompat()
     capabilities: Annotated[FileCapabilities, doc("What the model can do.")] = FileCapabilities()
-    health_check_timeout: Annotated[Any, doc("No effect here: the global healthCheckTimeout counts.")] = None
+    health_check_timeout: Annotated[Any, doc("No effect here: the global healthCheckTimeout counts.", NEVER)] = None
 
 
 class FileGroup(Struct, rename="camel", kw_only=True, frozen=True):
@@ -214,16 +222,18 @@ class FilePeer(Struct, rename="camel", kw_only=True, frozen=True):
 
 
 class FileStore(Struct, kw_only=True, frozen=True):
-    path: Annotated[str, doc("File of the activity store. Required.")] = ""
+    path: Annotated[str, doc("File of the activity store. Required.", NOTHING_YET)] = ""
 
 
 class FilePerformance(Struct, kw_only=True, frozen=True):
-    disabled: Annotated[bool, doc("Turn system and GPU sampling off.")] = False
-    every: Annotated[str, doc("Sampling interval such as 5s or 1m30s, at least 5s.")] = "5s"
+    disabled: Annotated[bool, doc("Turn system and GPU sampling off.", NOTHING_YET)] = False
+    every: Annotated[str, doc("Sampling interval such as 5s or 1m30s, at least 5s.", NOTHING_YET)] = "5s"
 
 
 class FileActivity(Struct, kw_only=True, frozen=True):
-    session_id: Annotated[Names, doc("Headers that identify a session; the first with a value counts. [] = none.")] = (
+    session_id: Annotated[
+        Names, doc("Headers that identify a session; the first with a value counts. [] = none.", NOTHING_YET)
+    ] = (
         "X-Session-ID",
         "X-Litellm-Session-Id",
     )
@@ -251,12 +261,12 @@ class FileConfig(Struct, rename="camel", kw_only=True, frozen=True):
     health_check_timeout: Annotated[int, doc("Seconds a model may take to become ready, at least 15.")] = 120
     log_level: Annotated[str, doc("debug, info, warn or error.")] = "info"
     log_time_format: Annotated[str, doc("Name of a time stamp layout such as rfc3339; empty = none.")] = ""
-    log_to_stdout: Annotated[Literal["proxy", "upstream", "both", "none"], doc("Which logs go to standard output.")] = (
-        "proxy"
-    )
-    log_requests: Annotated[bool, doc("Old key without effect.")] = False
-    metrics_max_in_memory: Annotated[int, doc("Activity rows kept in memory; 0 or less = 1000.")] = 1000
-    capture_buffer: Annotated[int, doc("Megabytes for captured requests; 0 = off.")] = 5
+    log_to_stdout: Annotated[
+        Literal["proxy", "upstream", "both", "none"], doc("Which logs go to standard output.", NEXT_START)
+    ] = "proxy"
+    log_requests: Annotated[bool, doc("Old key without effect.", NEVER)] = False
+    metrics_max_in_memory: Annotated[int, doc("Activity rows kept in memory; 0 or less = 1000.", NOTHING_YET)] = 1000
+    capture_buffer: Annotated[int, doc("Megabytes for captured requests; 0 = off.", NOTHING_YET)] = 5
     store: Annotated[FileStore | None, doc("Keep activity in a file.")] = None
     ui: Annotated[FileUi, doc("The web interface.")] = FileUi()
     performance: Annotated[FilePerformance, doc("System and GPU figures.")] = FilePerformance()

@@ -47,6 +47,7 @@ class Endpoint:
     `forward_path`: what the upstream is asked for; empty where each request says it (PATH) or a prefix is cut (FIXED).
     `metered`: tokens are counted and the request shows among those in flight.
     `multipart`: clients usually send a form here. The content type alone decides how a body is read, on every row.
+    `purpose`: a few words for the documentation.
     """
 
     method: str
@@ -57,41 +58,47 @@ class Endpoint:
     metered: bool = True
     multipart: bool = False
     step: Step = Step.NOW
+    purpose: str = ""
 
 
 COMFYUI_MODEL: Final = "comfyui_auto"
 
-JSON_PATHS: Final = (
-    "/v1/chat/completions",
-    "/v1/responses",
-    "/v1/completions",
-    "/v1/messages",
-    "/v1/messages/count_tokens",
-    "/v1/embeddings",
-    "/reranking",
-    "/rerank",
-    "/v1/rerank",
-    "/v1/reranking",
-    "/infill",
-    "/completion",
-    "/v1/audio/speech",
-    "/v1/audio/voices",
-    "/v1/images/generations",
-    "/sdapi/v1/txt2img",
-    "/sdapi/v1/img2img",
-    "/audioapi/v1/tasks/run",
+# Path -> what it is for.
+JSON_PATHS: Final = {
+    "/v1/chat/completions": "Chat completion (OpenAI)",
+    "/v1/responses": "Response (OpenAI)",
+    "/v1/completions": "Text completion (OpenAI)",
+    "/v1/messages": "Message (Anthropic)",
+    "/v1/messages/count_tokens": "Tokens of a message (Anthropic)",
+    "/v1/embeddings": "Embeddings",
+    "/reranking": "Rerank documents",
+    "/rerank": "Rerank documents",
+    "/v1/rerank": "Rerank documents",
+    "/v1/reranking": "Rerank documents",
+    "/infill": "Fill in code (llama.cpp)",
+    "/completion": "Text completion (llama.cpp)",
+    "/v1/audio/speech": "Text to speech",
+    "/v1/audio/voices": "A voice to speak with",
+    "/v1/images/generations": "Text to image (OpenAI)",
+    "/sdapi/v1/txt2img": "Text to image (Stable Diffusion web UI)",
+    "/sdapi/v1/img2img": "Image to image (Stable Diffusion web UI)",
+    "/audioapi/v1/tasks/run": "Audio task (audio.cpp)",
     # Without a version, for engines that have none in their paths (llama-swap #728).
-    "/v/chat/completions",
-    "/v/responses",
-    "/v/completions",
-    "/v/messages",
-    "/v/messages/count_tokens",
-    "/v/embeddings",
-    "/v/rerank",
-    "/v/reranking",
-)
-FORM_PATHS: Final = ("/v1/audio/transcriptions", "/v1/images/edits")
-QUERY_PATHS: Final = ("/v1/audio/voices", "/sdapi/v1/loras", "/props")
+    "/v/chat/completions": "Chat completion",
+    "/v/responses": "Response",
+    "/v/completions": "Text completion",
+    "/v/messages": "Message",
+    "/v/messages/count_tokens": "Tokens of a message",
+    "/v/embeddings": "Embeddings",
+    "/v/rerank": "Rerank documents",
+    "/v/reranking": "Rerank documents",
+}
+FORM_PATHS: Final = {"/v1/audio/transcriptions": "Speech to text", "/v1/images/edits": "Edit an image"}
+QUERY_PATHS: Final = {
+    "/v1/audio/voices": "The voices to speak with",
+    "/sdapi/v1/loras": "The LoRAs of an image model",
+    "/props": "Properties of a model's server (llama.cpp)",
+}
 
 UPSTREAM_PREFIX: Final = "/upstream/"
 COMFYUI_PREFIX: Final = "/comfyui/"
@@ -116,22 +123,26 @@ def shape_of(path: str) -> ErrorShape:
 
 
 def _rows() -> Iterator[Endpoint]:
-    for path in JSON_PATHS:
-        yield Endpoint("POST", path, Where.BODY, forwarded(path), shape_of(path))
-    for path in FORM_PATHS:
-        yield Endpoint("POST", path, Where.BODY, forwarded(path), multipart=True, step=Step.LATER)
-    for path in QUERY_PATHS:
-        yield Endpoint("GET", path, Where.QUERY, forwarded(path))
-        yield Endpoint("HEAD", path, Where.QUERY, forwarded(path))
+    for path, purpose in JSON_PATHS.items():
+        yield Endpoint("POST", path, Where.BODY, forwarded(path), shape_of(path), purpose=purpose)
+    for path, purpose in FORM_PATHS.items():
+        yield Endpoint("POST", path, Where.BODY, forwarded(path), multipart=True, step=Step.LATER, purpose=purpose)
+    for path, purpose in QUERY_PATHS.items():
+        yield Endpoint("GET", path, Where.QUERY, forwarded(path), purpose=purpose)
+        yield Endpoint("HEAD", path, Where.QUERY, forwarded(path), purpose=purpose)
     yield UPSTREAM
     yield COMFYUI
     yield COMFYUI_ROOT
 
 
 # `metered` depends on the path behind the model: `metered_below`.
-UPSTREAM: Final = Endpoint("*", UPSTREAM_PREFIX, Where.PATH, "", metered=False)
-COMFYUI: Final = Endpoint("*", COMFYUI_PREFIX, Where.FIXED, "", metered=False, step=Step.LATER)
-COMFYUI_ROOT: Final = Endpoint("*", "/comfyui", Where.FIXED, "", metered=False, step=Step.LATER)
+UPSTREAM: Final = Endpoint("*", UPSTREAM_PREFIX, Where.PATH, "", metered=False, purpose="Anything a model's server serves")
+COMFYUI: Final = Endpoint(
+    "*", COMFYUI_PREFIX, Where.FIXED, "", metered=False, step=Step.LATER, purpose="ComfyUI: its page, API and websocket"
+)
+COMFYUI_ROOT: Final = Endpoint(
+    "*", "/comfyui", Where.FIXED, "", metered=False, step=Step.LATER, purpose="Leads to /comfyui/"
+)
 
 TABLE: Final[tuple[Endpoint, ...]] = tuple(_rows())
 
