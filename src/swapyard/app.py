@@ -41,7 +41,7 @@ from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.replies import render
 from swapyard.proxy.rewrite import filter_problems
-from swapyard.proxy.state import ProxyState
+from swapyard.proxy.state import ProxyState, client_limits
 from swapyard.runtime.engine import Engine, Transition
 from swapyard.runtime.launchers.local import LocalLauncher
 from swapyard.runtime.launchpad import ConfiguredLaunchpad
@@ -115,7 +115,13 @@ class App:
         self.engine.observers.append(self._log_transition)
         self._control_plane = LateControlPlane(loop)
         self.gateway = Gateway(ProxyState(config, self.engine), self._control_plane, self.spawn)
-        self.server = Server(loop=loop, accept=self.gateway.accept, refuse=self.gateway.refuse, log_end=self._log_end)
+        self.server = Server(
+            loop=loop,
+            accept=self.gateway.accept,
+            refuse=self.gateway.refuse,
+            log_end=self._log_end,
+            limits=client_limits(config.http),
+        )
         self._certificate = Certificate(*options.certificate) if options.certificate else None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
@@ -295,6 +301,7 @@ class App:
         self.config = new
         self.logs.configure(level=new.log_level, time_format=new.log_time_format)
         self.gateway.state = state
+        self.server.change_limits(client_limits(new.http))
         self.engine.change_policy(policy, launchpad, replaced)
         self._warn(loaded)
         self.log.info(

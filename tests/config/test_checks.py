@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from swapyard.config.checks import duration
+from swapyard.config.schema import Http
 from swapyard.errors import ConfigError
 
 AB = "models: {a: {cmd: 'x ${PORT}', aliases: [al]}, b: {cmd: 'x ${PORT}'}}\n"
@@ -27,6 +28,12 @@ SPILL = "selectors: {s: {strategy: spillover, targets: [a, b]}}\n"
         ("unloadTimeout: -1", "unloadTimeout", "must be 0 or more, got -1"),
         ("logToStdout: Proxy", "logToStdout", 'must be one of proxy, upstream, both, none, got "Proxy"'),
         ("logToStdout: ''", "logToStdout", 'must be one of proxy, upstream, both, none, got ""'),
+        ("http: {maxHeadBytes: 100}", "http.maxHeadBytes", "must be 1024 or more, got 100"),
+        ("http: {maxHeaderFields: 0}", "http.maxHeaderFields", "must be 10 or more, got 0"),
+        ("http: {maxBodyBytes: -1}", "http.maxBodyBytes", "must be 0 or more, got -1"),
+        ("http: {headTimeout: -0.5}", "http.headTimeout", "must be 0 or more, got -0.5"),
+        ("http: {bodyTimeout: 10s}", "http.bodyTimeout", "must be a number, got"),
+        ("http: 5", "http", "must be a mapping"),
         ("performance: {every: 4s}", "performance.every", 'must be 5s or more, got "4s"'),
         ("performance: {every: -5s}", "performance.every", 'must be 5s or more, got "-5s"'),
         ("performance: {every: 5}", "performance.every", 'must be a duration such as 5s or 1m30s, got "5"'),
@@ -485,3 +492,18 @@ def test_profiles(load: Any) -> None:
         + "selectors: {s: {strategy: pin, targets: [m1]}}\nprofiles: {p: {pins: {x: al, y: ~, z: '', a: s, m1: p/shared}}}"
     )
     assert load.resolved(text).profiles["p"].pins == {"x": "al", "y": "", "z": "", "a": "s", "m1": "p/shared"}
+
+
+def test_limits_of_clients(load: Any) -> None:
+    assert load.resolved(AB).http == Http()
+    sizes = "maxHeadBytes: 2048, maxHeaderFields: 50, maxBodyBytes: 9"
+    times = "headTimeout: 2.5, bodyTimeout: 3, stallTimeout: 0, keepalive: 4"
+    assert load.resolved(f"{AB}http: {{{sizes}, {times}}}").http == Http(
+        max_head_bytes=2048,
+        max_header_fields=50,
+        head_timeout=2.5,
+        max_body_bytes=9,
+        body_timeout=3.0,
+        stall_timeout=0.0,
+        keepalive=4,
+    )

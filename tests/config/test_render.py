@@ -15,6 +15,7 @@ healthCheckTimeout: 30
 logTimeFormat: kitchen
 apiKeys: [k1, 0123]
 performance: {every: 1m30s}
+http: {maxBodyBytes: 1000, headTimeout: 2.5, maxHeadBytes: 9999}
 sendLoadingState: true
 globalTTL: 60
 ui: {activity: {session_id: [X-Own]}}

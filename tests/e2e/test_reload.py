@@ -109,6 +109,24 @@ def test_a_removed_model_finishes_what_it_serves_and_is_not_known_any_more(
         assert [row["id"] for row in httpx.get(running.address + "/v1/models").json()["data"]] == ["a"]
 
 
+def test_new_limits_count_on_connections_that_are_open(swapyard: Start, scripted: Scripted, until: Until) -> None:
+    body = {"model": "a", "messages": [{"role": "user", "content": "x" * 500}]}
+    with swapyard({"models": {"a": {"cmd": scripted("a")}}}) as running, httpx.Client(timeout=30) as client:
+        address = running.address + "/v1/chat/completions"
+        assert client.post(address, json=body).status_code == 200
+        reload(running, until, http={"maxBodyBytes": 400})
+        refusal = client.post(address, json=body)
+        assert (refusal.status_code, refusal.headers["connection"]) == (413, "close")
+        told = refusal.json()
+        assert (told["src"], told["error"]["code"]) == ("swapyard", "body_too_large")
+        assert "400 bytes" in told["error"]["message"]
+        assert client.post(address, json={**body, "messages": []}).status_code < 413
+        refusal = client.post(address.replace("chat/completions", "messages"), json=body)
+        assert (refusal.status_code, refusal.json()["error"]["type"]) == (413, "request_too_large")
+        reload(running, until, http={})
+        assert client.post(address, json=body).status_code == 200
+
+
 def test_a_bad_configuration_changes_nothing_and_says_why(swapyard: Start, scripted: Scripted, until: Until) -> None:
     with swapyard({"models": {"a": {"cmd": scripted("a")}}}) as running:
         pid = pid_of(running, "a")

@@ -255,6 +255,24 @@ class FileUpstream(Struct, rename="camel", kw_only=True, frozen=True):
     ignore_paths: Annotated[Names, doc("Regular expressions (RE2): matching /upstream paths do not load a model.")] = ()
 
 
+class FileHttp(Struct, rename="camel", kw_only=True, frozen=True):
+    """What a client's connection may cost. A change counts from the next request on, on open connections too."""
+
+    max_head_bytes: Annotated[int, Meta(ge=1024), doc("Bytes of a request's head; more is answered 431.")] = 65536
+    max_header_fields: Annotated[int, Meta(ge=10), doc("Header fields of a request; more are answered 431.")] = 200
+    head_timeout: Annotated[
+        float, Meta(ge=0), doc("Seconds from the first to the last byte of a head, then 408; 0 = no limit.")
+    ] = 30.0
+    max_body_bytes: Annotated[int, Meta(ge=0), doc("Bytes of a request's body; more is answered 413. 0 = no limit.")] = 0
+    body_timeout: Annotated[
+        float, Meta(ge=0), doc("Seconds for which a client may send nothing of an unfinished body, then 408; 0 = no limit.")
+    ] = 0.0
+    stall_timeout: Annotated[
+        float, Meta(ge=0), doc("Seconds for which a client may take nothing of an answer, then reset; 0 = no limit.")
+    ] = 120.0
+    keepalive: Annotated[Seconds, doc("Seconds of silence before TCP asks whether a client is still there; 0 = never.")] = 15
+
+
 class FileConfig(Struct, rename="camel", kw_only=True, frozen=True):
     """Configuration of Swapyard."""
 
@@ -270,6 +288,7 @@ class FileConfig(Struct, rename="camel", kw_only=True, frozen=True):
     store: Annotated[FileStore | None, doc("Keep activity in a file.")] = None
     ui: Annotated[FileUi, doc("The web interface.")] = FileUi()
     performance: Annotated[FilePerformance, doc("System and GPU figures.")] = FilePerformance()
+    http: Annotated[FileHttp, doc("What a client's connection may cost.")] = FileHttp()
     global_ttl: Annotated[Seconds, doc("Default of ttl; 0 = never unload.")] = field(default=0, name="globalTTL")
     unload_timeout: Annotated[Seconds, doc("Seconds between asking to stop and killing; 0 = 10.")] = 10
     start_port: Annotated[int, Meta(ge=1), doc("First number for ${PORT}.")] = 5800

@@ -27,7 +27,7 @@ from swapyard.config.nodes import Node, is_empty
 from swapyard.config.ports import Ports
 from swapyard.config.problems import Problems
 from swapyard.config.routing import routing_of
-from swapyard.config.schema import Config, Model
+from swapyard.config.schema import Config, Http, Model
 from swapyard.config.sources import find_sources, read_text
 from swapyard.config.yaml_source import Source, parse
 from swapyard.errors import ConfigError
@@ -140,6 +140,7 @@ def assemble(raw: FileConfig, models: dict[str, Model], problems: Problems) -> C
         store=checks.store(raw, problems),
         session_headers=checks.session_headers(raw),
         performance=checks.performance(raw, problems),
+        http=Http(**{name: getattr(raw.http, name) for name in raw.http.__struct_fields__}),
         start_port=raw.start_port,
         send_loading_state=raw.send_loading_state,
         include_aliases_in_list=raw.include_aliases_in_list,

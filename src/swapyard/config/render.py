@@ -57,6 +57,8 @@ def to_file(config: Config) -> dict[str, Any]:
         file["store"] = {"path": config.store.path}
     if config.session_headers != default.session_headers:
         file["ui"] = {"activity": {"session_id": list(config.session_headers)}}
+    if config.http != default.http:
+        file["http"] = changed(config.http)
     if config.api_keys:
         file["apiKeys"] = list(config.api_keys)
     if config.ignore_paths != default.ignore_paths:

@@ -152,6 +152,19 @@ class Performance(Struct, frozen=True, kw_only=True):
     every: float = 5.0
 
 
+class Http(Struct, frozen=True, rename="camel", kw_only=True):
+    """What a client's connection may cost. Seconds and bytes; 0 = no limit, but for `max_head_bytes` and
+    `max_header_fields`, which have none without."""
+
+    max_head_bytes: int = 64 * 1024
+    max_header_fields: int = 200
+    head_timeout: float = 30.0
+    max_body_bytes: int = 0
+    body_timeout: float = 0.0
+    stall_timeout: float = 120.0
+    keepalive: int = 15
+
+
 class Config(Struct, frozen=True, rename="camel", kw_only=True):
     """Everything, checked. `session_headers` is `ui.activity.session_id`; `ignore_paths` is `upstream.ignorePaths` as
     Python patterns; `preload` is `hooks.on_startup.preload` as model ids."""
@@ -165,6 +178,7 @@ class Config(Struct, frozen=True, rename="camel", kw_only=True):
     store: Store | None = None
     session_headers: tuple[str, ...] = ("X-Session-ID", "X-Litellm-Session-Id")
     performance: Performance = field(default_factory=Performance)
+    http: Http = field(default_factory=Http)
     start_port: int = 5800
     send_loading_state: bool = False
     include_aliases_in_list: bool = False

@@ -22,7 +22,7 @@ from swapyard.errors import RequestError
 from swapyard.http.draining import DrainWatch
 from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.pipeline import Pipeline, Waiting
-from swapyard.http.reading import RequestReader
+from swapyard.http.reading import UNWATCHED, Limits, RequestReader
 from swapyard.http.sockets import enable_keepalive, reset
 from swapyard.http.turns import ANSWERING, BETWEEN, DISCARDING, DROPPED, HELD, IDLE, OVER, PARSED, RAW, RECEIVING, Handler
 from swapyard.http.writing import CHUNKED, CLOSE, ResponseWriter
@@ -145,7 +145,8 @@ class ClientConnection(ResponseWriter):
                 self._turn = BETWEEN  # until the socket has drained
 
     def on_body(self, data: bytes) -> None:
-        self._reader.quiet = 0
+        if self._reader.part is not UNWATCHED:
+            self._reader.passed(data)
         if self._turn is RECEIVING:
             if self.handler is not None:
                 self.handler.body(data)
@@ -355,11 +356,21 @@ class ClientConnection(ResponseWriter):
         if self._turn in (IDLE, DISCARDING, OVER):
             self._close()
 
+    def change_limits(self, limits: Limits) -> None:
+        self._reader.change_limits(limits)
+        self._drain.limit = limits.stall
+        if not self._transport.is_closing():
+            enable_keepalive(self._transport, limits.keepalive)
+
     def abort(self) -> None:
         """Ends the connection at once."""
         self._transport.abort()
 
     # --- reading control ---
+
+    @property
+    def is_reading(self) -> bool:
+        return self._reading
 
     def pause_reading(self) -> None:
         """The handler takes no more of its request's body for now."""
@@ -377,6 +388,7 @@ class ClientConnection(ResponseWriter):
         if wanted is not self._reading and not self._transport.is_closing():
             self._reading = wanted
             if wanted:
+                self._reader.resumed()
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()

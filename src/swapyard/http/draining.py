@@ -12,23 +12,23 @@ class DrainWatch:
     Without it a client that neither reads nor leaves holds its model for ever. It costs a timer only while a socket is full.
     """
 
-    __slots__ = ("_left", "_limit", "_loop", "_stalled", "_timer", "_transport")
+    __slots__ = ("_left", "_loop", "_stalled", "_timer", "_transport", "limit")
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, limit: float, stalled: Callable[[], None]
     ) -> None:
         self._transport = transport
         self._loop = loop
-        self._limit = limit
+        self.limit = limit
         self._stalled = stalled
         self._timer: asyncio.TimerHandle | None = None
         self._left = 0
 
     def begin(self) -> None:
         """The socket is full."""
-        if self._timer is None and self._limit:
+        if self._timer is None and self.limit:
             self._left = self._transport.get_write_buffer_size()
-            self._timer = self._loop.call_later(self._limit, self._look)
+            self._timer = self._loop.call_later(self.limit, self._look)
 
     def end(self) -> None:
         """The socket has drained, or is gone."""

@@ -4,6 +4,7 @@
 the one error after which the rest of the bytes has no meaning. llhttp in its strict mode refuses most of what is
 ambiguous (repeated lengths, a length with chunks, bare line feeds, folded lines, spaces before colons); `_check` refuses
 what it lets pass. A head is bounded in bytes, fields and time; so is what stands between the pieces of a chunked body.
+Bodies are bounded where `Limits` says so: those of known length by `Server`, before a byte is taken, all others here.
 
 Whether and when a request is answered is not known here.
 """
@@ -27,9 +28,21 @@ class HeadTooLarge(BadRequest):
     code = "headers_too_large"
 
 
+class BodyTooLarge(BadRequest):
+    status = 413
+    code = "body_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the request body is larger than {limit} bytes, which is what http.maxBodyBytes allows here")
+
+
 class HeadTimeout(BadRequest):
     status = 408
     code = "request_timeout"
+
+
+class BodyTimeout(HeadTimeout):
+    """The body, not the head, has come to a standstill."""
 
 
 class VersionNotSupported(BadRequest):
@@ -48,7 +61,10 @@ class CodingNotSupported(BadRequest):
 
 
 class Taker(Protocol):
-    """Who takes what was read."""
+    """Who takes what was read. `is_reading`: whether bytes may come at all, or are held back."""
+
+    @property
+    def is_reading(self) -> bool: ...
 
     def on_request(self, head: RequestHead) -> None:
         """A head is complete."""
@@ -71,12 +87,15 @@ class Taker(Protocol):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`head`: bytes of a request head. `fields`: header fields. `head_timeout`: seconds from its first byte to its last.
-    `stall`: seconds for which a full socket may take nothing before it is given up, 0 = for ever. `keepalive`: seconds of
-    silence before TCP asks whether the client is still there."""
+    `body`: bytes of a request body. `body_timeout`: seconds without a byte of a body that is not complete. `stall`: seconds
+    for which a full socket may take nothing before it is given up. Of all these 0 means that there is no limit (but for
+    `head` and `fields`). `keepalive`: seconds of silence before TCP asks whether the client is still there, 0 = never."""
 
     head: int = 64 * 1024
     fields: int = 200
     head_timeout: float = 30.0
+    body: int = 0
+    body_timeout: float = 0.0
     stall: float = 120.0
     keepalive: int = 15
 
@@ -87,6 +106,7 @@ class Part(Enum):
     UNWATCHED = "between messages, or a body of known length"
     HEAD = "head"
     CHUNKS = "chunked body: sizes, extensions and trailers are no body bytes"
+    TIMED = "a body of known length, where a body may not stand still"
     IGNORED_UPGRADE = "the end of a head whose upgrade is ignored, before it is parsed again"
 
 
@@ -94,6 +114,7 @@ class Part(Enum):
 UNWATCHED: Final = Part.UNWATCHED
 HEAD: Final = Part.HEAD
 CHUNKS: Final = Part.CHUNKS
+TIMED: Final = Part.TIMED
 IGNORED_UPGRADE: Final = Part.IGNORED_UPGRADE
 
 
@@ -105,26 +126,31 @@ class RequestReader:
         "_fed",
         "_limits",
         "_loop",
+        "_moved",
         "_parser",
-        "_part",
+        "_quiet",
+        "_received",
         "_taker",
         "_timer",
         "_trailers",
+        "_with_length",
         "head",
         "on_body",
-        "quiet",
+        "part",
     )
 
     def __init__(self, taker: Taker, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self._taker = taker
-        self._limits = limits
+        self.change_limits(limits)
         self._loop = loop
         self.on_body: Callable[[bytes], None] = taker.on_body  # straight to who takes it
         self.head = RequestHead()
-        self._part = UNWATCHED
+        self.part = UNWATCHED
         self._fed = 0  # bytes of the feed that is being parsed
         self._earlier = 0  # bytes of the incomplete head in the feeds before
-        self.quiet = 0  # bytes of a chunked message since its last body bytes; the taker sets it to 0 with each of those
+        self._quiet = 0  # bytes of a chunked message since its last body bytes
+        self._received = 0  # body bytes of a chunked message
+        self._moved = 0.0  # loop time at which something of a body came last
         self._timer: asyncio.TimerHandle | None = None
         self._trailers: Headers = []
         self._parser = httptools.HttpRequestParser(self)
@@ -134,12 +160,29 @@ class RequestReader:
         stopped = self._parse(data)
         if stopped is not None:
             self._pass_upgrades(memoryview(data)[stopped:])
-        if self._part is not UNWATCHED:
+        if self.part is not UNWATCHED:
             self._watch(len(data))
+
+    def change_limits(self, limits: Limits) -> None:
+        """From the next head on."""
+        self._limits = limits
+        self._with_length = TIMED if limits.body_timeout else UNWATCHED
+
+    def passed(self, data: bytes) -> None:
+        """Body bytes, where `part` is not UNWATCHED. Raises BodyTooLarge."""
+        self._quiet = 0
+        self._received += len(data)
+        limit = self._limits.body
+        if limit and self._received > limit:
+            raise BodyTooLarge(limit)
+
+    def resumed(self) -> None:
+        """Bytes were held back, and no longer are: nobody is late yet."""
+        self._moved = self._loop.time()
 
     def stop(self) -> None:
         """No more will be fed."""
-        self._part = UNWATCHED
+        self.part = UNWATCHED
         self._stop_timer()
 
     def _parse(self, data: bytes | memoryview) -> int | None:
@@ -183,24 +226,41 @@ class RequestReader:
     def _watch(self, size: int) -> None:
         """After a feed of `size` bytes that ended in the middle of something."""
         limit = self._limits.head
-        if self._part is CHUNKS:
-            self.quiet += size
-            if self.quiet > limit + self._fed:
+        if self.part is not HEAD:
+            self._quiet += size
+            if self.part is CHUNKS and self._quiet > limit + self._fed:
                 self._give_up(HeadTooLarge(f"the trailers or chunk extensions are larger than {limit} bytes"))
+            elif self._limits.body_timeout:
+                self._moved = self._loop.time()
+                if self._timer is None:
+                    self._timer = self._loop.call_later(self._limits.body_timeout, self._look_at_body)
             return
         # The first feed may hold much else before the head begins, so only what is known to belong to it counts.
         self._earlier = self._earlier + size if self._earlier else self.head.size
         if self._earlier > limit:
             self._give_up(HeadTooLarge(f"the request head is larger than {limit} bytes"))
-        elif self._timer is None:
+        elif self._timer is None and self._limits.head_timeout:
             self._timer = self._loop.call_later(self._limits.head_timeout, self._late)
 
     def _late(self) -> None:
         self._timer = None
         self._give_up(HeadTimeout(f"the request head was not complete within {self._limits.head_timeout:g} seconds"))
 
+    def _look_at_body(self) -> None:
+        self._timer = None
+        limit, now = self._limits.body_timeout or float("inf"), self._loop.time()
+        if self.head.awaits_continue or not self._taker.is_reading:
+            self._moved = float("inf")  # we are the ones who hold it up
+        elif self._moved > now:
+            self._moved = now
+        left = min(self._moved, now) + limit - now
+        if left <= 0:
+            self._give_up(BodyTimeout(f"nothing of the request body came within {limit:g} seconds"))
+        elif left < float("inf"):
+            self._timer = self._loop.call_later(left, self._look_at_body)
+
     def _give_up(self, error: RequestError) -> None:
-        head = RequestHead() if self._part is UNWATCHED else self.head
+        head = RequestHead() if self.part is UNWATCHED else self.head
         self.stop()
         self._taker.on_broken(head, error)
 
@@ -214,14 +274,14 @@ class RequestReader:
     def on_message_begin(self) -> None:
         self.head = RequestHead()
         self._trailers = []
-        self._part = HEAD
+        self.part = HEAD
         self._earlier = 0
 
     def on_url(self, url: bytes) -> None:
         self.head.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._part is not HEAD:
+        if self.part is not HEAD:
             self._trailers.append((name, value))
             return
         head = self.head
@@ -241,11 +301,11 @@ class RequestReader:
         head.keep_alive = parser.should_keep_alive()
         head.split_target()
         self._check(head)
-        self._part = CHUNKS if b"transfer-encoding" in head.known else UNWATCHED
+        self.part = CHUNKS if b"transfer-encoding" in head.known else self._with_length
         if parser.should_upgrade():
             head.upgrade = is_websocket(head)
             if not head.upgrade:
-                self._part = IGNORED_UPGRADE
+                self.part = IGNORED_UPGRADE
                 return
         self._taker.on_request(head)
 
@@ -280,13 +340,15 @@ class RequestReader:
             raise BadRequest("the last transfer coding of a request must be chunked (RFC 9112 6.1)")
         if len(codings) > 1:
             raise CodingNotSupported("the only transfer coding known here is chunked")
-        self.quiet = 0
+        self._quiet = self._received = 0
 
     def on_message_complete(self) -> None:
-        if self._part is not UNWATCHED:
-            if self._part is IGNORED_UPGRADE:
+        if self.part is not UNWATCHED:
+            if self.part is IGNORED_UPGRADE:
                 return  # its body, if it has one, comes when it is parsed again
-            self._part = UNWATCHED
+            self.part = UNWATCHED
+            if self._timer is not None:
+                self._stop_timer()
         self._taker.on_end(self._trailers)
 
 

@@ -7,13 +7,18 @@ import socket
 import struct
 import sys
 
+LONGEST_KEEPALIVE = 32767  # seconds; Linux refuses more
+
 
 def enable_keepalive(transport: asyncio.BaseTransport, seconds: int) -> None:
-    """TCP keep-alive probes after `seconds` of silence."""
+    """TCP keep-alive probes after `seconds` of silence, never with 0."""
     sock = transport.get_extra_info("socket")
-    if sock is None or seconds <= 0:
+    if sock is None:
         return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, seconds > 0)
+    if seconds <= 0:
+        return
+    seconds = min(seconds, LONGEST_KEEPALIVE)
     if hasattr(socket, "TCP_KEEPIDLE"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)

@@ -5,16 +5,29 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from swapyard.config.schema import Config
+from swapyard.config.schema import Config, Http
 from swapyard.errors import ModelNotFound, RequestError
 from swapyard.http.headers import RequestHead
-from swapyard.http.server import ClientConnection
+from swapyard.http.server import ClientConnection, Limits
 from swapyard.proxy.auth import Keys
 from swapyard.proxy.endpoints import TABLE, UPSTREAM_PREFIX, Endpoint
 from swapyard.proxy.replies import render
 from swapyard.proxy.resolve import Kind, Names, Passage, Resolved, upstream_location
 from swapyard.proxy.rewrite import Edits
 from swapyard.runtime.engine import Engine
+
+
+def client_limits(http: Http) -> Limits:
+    """What the server of the clients is told of the block `http`."""
+    return Limits(
+        head=http.max_head_bytes,
+        fields=http.max_header_fields,
+        head_timeout=http.head_timeout,
+        body=http.max_body_bytes,
+        body_timeout=http.body_timeout,
+        stall=http.stall_timeout,
+        keepalive=http.keepalive,
+    )
 
 
 class ProxyState:
