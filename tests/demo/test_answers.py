@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import struct
+import wave
+import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -175,6 +178,36 @@ def test_rerank_puts_the_best_document_first(start_engine: StartEngine) -> None:
 
     assert [result["index"] for result in results] == [1, 2, 0]
     assert results[0]["relevance_score"] == 1.0
+
+
+def test_speech_is_a_wav_file_of_a_tone_per_word(start_engine: StartEngine) -> None:
+    with start_engine("--kind", "audio") as engine:
+        url = f"{engine.address}/v1/audio/speech"
+        high, again, deep = (
+            httpx.post(url, json={"input": "two words", "voice": voice}) for voice in ("alto", "alto", "basso")
+        )
+        voices = httpx.get(f"{engine.address}/v1/audio/voices").json()["voices"]
+
+    assert high.headers["content-type"] == "audio/wav"
+    with wave.open(io.BytesIO(high.content)) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 16_000)
+        assert sound.getnframes() == 1600
+    assert high.content == again.content != deep.content
+    assert voices == ["alto", "basso"]
+
+
+def test_pictures_are_png_files_in_either_api(start_engine: StartEngine) -> None:
+    with start_engine("--kind", "image") as engine:
+        body = {"prompt": "a fox", "n": 2}
+        first, second = httpx.post(f"{engine.address}/v1/images/generations", json=body).json()["data"]
+        (other,) = httpx.post(f"{engine.address}/sdapi/v1/txt2img", json=body).json()["images"]
+        assert httpx.get(f"{engine.address}/sdapi/v1/loras").json()[0]["name"] == "stripes"
+
+    for picture in (first["b64_json"], second["b64_json"], other):
+        data = base64.b64decode(picture)
+        assert data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0@\0\0\0@")
+        assert len(zlib.decompress(data[data.index(b"IDAT") + 4 : data.index(b"IEND") - 8])) == 64 * (1 + 64 * 3)
+    assert first != second
 
 
 def test_what_the_kind_cannot_do_is_501(start_engine: StartEngine) -> None:

@@ -7,6 +7,7 @@
     formats.py    the shapes of the answers: OpenAI, Anthropic, llama.cpp, streamed or whole
     generation.py how an answer comes about: prompt, pace, slots, timings
     words.py      tokens, answers, embeddings: text in, text or numbers out
+    media.py      sounds and pictures out of text
     echo.py       a websocket that echoes
 
 The engine stands on the standard library and httptools alone and imports nothing else of Swapyard: it is a program that

@@ -21,7 +21,7 @@ from swapyard.demo.generation import Engine, Options, log
 from swapyard.demo.routes import respond
 from swapyard.demo.server import Connection, Reply, Request
 
-KINDS = ("chat", "code", "embedding", "rerank")
+KINDS = ("chat", "code", "embedding", "rerank", "audio", "image")
 
 
 class Life:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from swapyard.demo import formats, words
+from swapyard.demo import formats, media, words
 from swapyard.demo.generation import Engine, RefusedError, log
 from swapyard.demo.server import Reply, Request
 
@@ -194,6 +194,46 @@ def rerank(engine: Engine, request: Request, reply: Reply) -> None:
     reply.json(200, {"model": engine.options.model, "object": "list", "usage": usage, "results": results})
 
 
+def speech(engine: Engine, request: Request, reply: Reply) -> None:
+    demand(engine, "audio", what="speech")
+    body = json_body(request)
+    text = str(formats.required(body, "input"))
+    engine.served += 1
+    reply.whole(200, "audio/wav", media.wav(text, str(body.get("voice", ""))))
+
+
+def voices(engine: Engine, request: Request, reply: Reply) -> None:
+    demand(engine, "audio", what="speech")
+    reply.json(200, {"voices": list(media.VOICES)})
+
+
+def images(engine: Engine, request: Request, reply: Reply) -> None:
+    """OpenAI's way."""
+    demand(engine, "image", what="image generation")
+    body = json_body(request)
+    prompt, count = str(formats.required(body, "prompt")), body.get("n") or 1
+    engine.served += 1
+    data = [{"b64_json": picture(f"{prompt} {number}")} for number in range(min(int(count), 10))]
+    reply.json(200, {"created": 1_700_000_000, "data": data})
+
+
+def web_ui_images(engine: Engine, request: Request, reply: Reply) -> None:
+    """The way of the Stable Diffusion web UI."""
+    demand(engine, "image", what="image generation")
+    prompt = str(formats.required(json_body(request), "prompt"))
+    engine.served += 1
+    reply.json(200, {"images": [picture(prompt)], "parameters": {"prompt": prompt}, "info": "{}"})
+
+
+def loras(engine: Engine, request: Request, reply: Reply) -> None:
+    demand(engine, "image", what="image generation")
+    reply.json(200, [{"name": "stripes", "path": "demo://stripes"}])
+
+
+def picture(prompt: str) -> str:
+    return base64.b64encode(media.png(prompt)).decode()
+
+
 def read_usage(texts: list[str]) -> Body:
     count = sum(len(words.tokens(text)) for text in texts)
     return {"prompt_tokens": count, "total_tokens": count}
@@ -225,4 +265,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/v1/rerank"): rerank,
     ("POST", "/reranking"): rerank,
     ("POST", "/v1/reranking"): rerank,
+    ("POST", "/v1/audio/speech"): speech,
+    ("GET", "/v1/audio/voices"): voices,
+    ("POST", "/v1/images/generations"): images,
+    ("POST", "/sdapi/v1/txt2img"): web_ui_images,
+    ("GET", "/sdapi/v1/loras"): loras,
 }
