@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 CONFIG ?=
 ARGS   ?=
 
-.PHONY: run test test-fast check format docs bench clean
+.PHONY: run test packages test-fast check format docs bench clean
 
 run: .stamps/run
 ifeq ($(CONFIG),)
@@ -16,8 +16,12 @@ else
 endif
 
 # Everything: lint, format, types, the import table, the whole suite with real clients and a real engine.
-test: .stamps/dev .stamps/engine check
+test: packages .stamps/dev .stamps/engine check
 	$(BIN)/python -m pytest -q $(ARGS)
+
+# A compiler for the engine, curl, a browser, ...: installed by root on Debian, named elsewhere.
+packages:
+	@.ci/packages
 
 # About 20 seconds on two cores: nothing that waits for processes or is marked slow.
 test-fast: .stamps/dev
@@ -53,7 +57,7 @@ $(BIN)/python:
 	@mkdir -p .stamps && touch $@ .stamps/run
 
 # llama-cpp-python is compiled on installation: about 8 minutes on two cores, then pip's cache has it.
-.stamps/engine: pyproject.toml | .stamps/dev
+.stamps/engine: pyproject.toml | packages .stamps/dev
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,engine]'
 	@touch $@
 

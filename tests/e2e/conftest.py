@@ -249,6 +249,24 @@ def scripted() -> Callable[..., str]:
     return command
 
 
+@pytest.fixture
+def zoo(swapyard: Swapyard, scripted: Callable[..., str]) -> Iterator[Running]:
+    """What the tests of real clients talk to: a model of each kind, and some that misbehave. Its key is `sk-gateway`."""
+    models: dict[str, Any] = {
+        "hare": {"cmd": scripted("hare"), "aliases": ["gpt-4o-mini", "claude-haiku"]},
+        "tortoise": {"cmd": scripted("tortoise", "--load-seconds", "0.3")},
+        "squirrel": {"cmd": scripted("squirrel", "--kind", "embedding")},
+        "owl": {"cmd": scripted("owl", "--kind", "rerank")},
+        "parrot": {"cmd": scripted("parrot", "--kind", "audio")},
+        "chameleon": {"cmd": scripted("chameleon", "--kind", "image")},
+        "small": {"cmd": scripted("small", "--ctx-size", "16")},
+        "shy": {"cmd": scripted("shy"), "concurrencyLimit": 1},
+        "broken": {"cmd": scripted("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1")},
+    }
+    with swapyard({"apiKeys": ["sk-gateway"], "models": models}) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def gguf_models(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
     """Two tiny models that say different things."""

@@ -1,6 +1,6 @@
 """One client's connection to the scripted engine: HTTP/1.1 by httptools in, bytes out.
 
-The manners are those of llama-server (cpp-httplib): `Server` and an empty `Access-Control-Allow-Origin` on every answer,
+The manners are those of llama-server (cpp-httplib): `Server` and `Access-Control-Allow-Origin` (the origin of the page that asks, empty where there is none) on every answer,
 `Keep-Alive: timeout=5, max=100` and a close after that; a streamed answer ends with a proper last chunk and then the
 connection is closed; a client that closes its sending side counts as gone. Requests on one connection are answered in
 turn, each by one task that ends with the connection.
@@ -82,7 +82,7 @@ class Reply:
         reuse = f"Connection: {connection}\r\n" if connection else f"Keep-Alive: timeout=5, max={MAX_REQUESTS}\r\n"
         self.connection.write(
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: swapyard-demo\r\n"
-            f"Access-Control-Allow-Origin: \r\n{headers}{reuse}\r\n".encode()
+            f"Access-Control-Allow-Origin: {self.request.headers.get('origin', '')}\r\n{headers}{reuse}\r\n".encode()
         )
 
 
