@@ -35,9 +35,11 @@ def test_messages_stream(claude: anthropic.Anthropic) -> None:
 
 
 async def test_messages_stream_to_the_asynchronous_client(zoo: Any) -> None:
-    async with anthropic.AsyncAnthropic(base_url=zoo.address, api_key="sk-gateway", max_retries=0) as client:
-        async with client.messages.stream(model="hare", max_tokens=64, messages=QUESTION) as stream:
-            text = "".join([piece async for piece in stream.text_stream])
+    async with (
+        anthropic.AsyncAnthropic(base_url=zoo.address, api_key="sk-gateway", max_retries=0) as client,
+        client.messages.stream(model="hare", max_tokens=64, messages=QUESTION) as stream,
+    ):
+        text = "".join([piece async for piece in stream.text_stream])
     assert "Who are you?" in text
 
 

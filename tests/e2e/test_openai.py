@@ -1,4 +1,4 @@
-"""OpenAI's own client, unchanged, in front of Swapyard: every API of it that a local engine serves, and its error classes."""
+"""OpenAI's own client, unchanged, in front of Swapyard: every API that local engines serve, and its error classes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """One client's connection to the scripted engine: HTTP/1.1 by httptools in, bytes out.
 
-The manners are those of llama-server (cpp-httplib): `Server` and `Access-Control-Allow-Origin` (the origin of the page that asks, empty where there is none) on every answer,
-`Keep-Alive: timeout=5, max=100` and a close after that; a streamed answer ends with a proper last chunk and then the
-connection is closed; a client that closes its sending side counts as gone. Requests on one connection are answered in
-turn, each by one task that ends with the connection.
+The manners are those of llama-server (cpp-httplib): `Server` and `Access-Control-Allow-Origin` (the origin of the page that
+asks, empty where there is none) on every answer, `Keep-Alive: timeout=5, max=100` and a close after that; a streamed answer
+ends with a proper last chunk and then the connection is closed; a client that closes its sending side counts as gone.
+Requests on one connection are answered in turn, each by one task that ends with the connection.
 """
 
 from __future__ import annotations
