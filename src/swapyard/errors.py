@@ -14,6 +14,7 @@
        |- UpstreamFailed     502  (StartFailed: 502, or 503 when it is worth trying again)
        |- Unavailable        503
        |- UpstreamTimeout    504
+       |- StorageFailed      507  a body that has to be kept on disk does not fit there
 
 Raised where the fact is known; `proxy.replies` and `api` render them, in the shape of the API that was called.
 Nothing in here may import anything of ours.
@@ -157,3 +158,8 @@ class Unavailable(RequestError):
 class UpstreamTimeout(RequestError):
     status = 504
     code = "gateway_timeout"
+
+
+class StorageFailed(RequestError):
+    status = 507
+    code = "insufficient_storage"

@@ -65,7 +65,6 @@ ANTHROPIC = {"/v1/messages", "/v1/messages/count_tokens", "/v/messages", "/v/mes
 
 @pytest.mark.parametrize(("method", "path", "forward_path"), ROUTES)
 def test_route(method: str, path: str, forward_path: str) -> None:
-    is_form = path in FORMS
     found = find(method, path)
     assert found is not None
     assert found.purpose
@@ -76,8 +75,7 @@ def test_route(method: str, path: str, forward_path: str) -> None:
         forward_path,
         ErrorShape.ANTHROPIC if path in ANTHROPIC else ErrorShape.OPENAI,
         metered=True,
-        multipart=is_form,
-        step=Step.LATER if is_form else Step.NOW,
+        multipart=path in FORMS,
     )
 
 

@@ -1,8 +1,8 @@
 """What a request says about itself: the model it wants, and whether it wants a stream.
 
-`read` looks at the content type and takes the right one of `read_json`, `read_form` and `read_query`. JSON is read strictly
-and only as far as needed: msgspec checks the whole text, but makes objects of the two fields alone (0.4 us for a small
-body, 3 ms for 11 MB). What is refused, with the place where it breaks:
+`read` looks at the content type and takes the right one of `read_json`, `read_form` and `read_multipart`; a GET has its
+query. JSON is read strictly and only as far as needed: msgspec checks the whole text, but makes objects of the two fields
+alone (0.4 us for a small body, 3 ms for 11 MB). What is refused, with the place where it breaks:
 
 - text that is no JSON, or JSON that is no object; invalid UTF-8 anywhere (msgspec does not look into skipped values);
 - half a surrogate pair (`\\ud800` alone): no character, and engines stumble over it (llama.cpp, tokenizers);
@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from swapyard.errors import BadRequest
+from swapyard.proxy.forms import Field, FormScanner
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 PIECE = 64 * 1024  # bytes looked at together for UTF-8
@@ -37,7 +38,7 @@ class BodyKind(StrEnum):
 class Asked(msgspec.Struct, frozen=True, gc=False):
     """Made for each request, hence a msgspec struct: a fifth of a frozen dataclass's cost.
 
-    `model` is never empty. `kind` says where it was found: filters edit JSON only.
+    `model` is never empty. `kind` says how the body is read, and so how it is edited: filters are for JSON only.
     """
 
     model: str
@@ -87,10 +88,7 @@ def kind_of(content_type: bytes | None, body: bytes) -> BodyKind:
 
 
 def read(content_type: bytes | None, body: bytes, raw_query: bytes) -> Asked:
-    """What the body of a request other than GET and HEAD asks for. Raises BadRequest.
-
-    Multipart forms come with a later step.
-    """
+    """What the body of a request other than GET and HEAD asks for. Raises BadRequest."""
     if content_type == b"application/json":  # nearly every request
         return read_json(body)
     match kind_of(content_type, body):
@@ -99,7 +97,7 @@ def read(content_type: bytes | None, body: bytes, raw_query: bytes) -> Asked:
         case BodyKind.FORM:
             return read_form(content_type, body, raw_query)
         case BodyKind.MULTIPART:
-            raise BadRequest("multipart forms are not served yet; send JSON", param="model")
+            return read_multipart(content_type or b"", body, raw_query)
 
 
 def read_json(body: bytes) -> Asked:
@@ -127,14 +125,42 @@ def read_json(body: bytes) -> Asked:
 def read_form(content_type: bytes | None, body: bytes, raw_query: bytes) -> Asked:
     """A url-encoded form; the query fills in what the form leaves out. Other kinds of bodies say nothing, so that only the
     query counts. Raises BadRequest where neither names a model."""
-    form = body if content_type and b"application/x-www-form-urlencoded" in content_type.lower() else b""
-    model = _value(form, b"model") or _value(raw_query, b"model")
+    form = body if is_urlencoded(content_type) else b""
+    named = set(_values(form, b"model"))
+    if len(named) > 1:
+        raise BadRequest('the form names "model" more than once, and not the same one', param="model")
+    model = (named.pop() if named else "") or _value(raw_query, b"model")
     if not model:
         kind = "a body without a content type" if not content_type else f"a body of type {content_type.decode('latin-1')}"
         expected = "send a JSON object with that field" if body else "the body is empty"
         raise BadRequest(f'no "model" in {kind}: {expected}', param="model")
     stream = _value(form, b"stream")
     return Asked(model, (_value(raw_query, b"stream") if stream is None else stream) == "true", BodyKind.FORM)
+
+
+def is_urlencoded(content_type: bytes | None) -> bool:
+    return content_type is not None and b"application/x-www-form-urlencoded" in content_type.lower()
+
+
+def read_multipart(content_type: bytes, body: bytes, raw_query: bytes) -> Asked:
+    """A multipart form that is whole in memory. Raises BadRequest."""
+    scanner = FormScanner(content_type)
+    scanner.feed(body)
+    scanner.finish()
+    return read_fields(scanner.fields, raw_query)
+
+
+def read_fields(fields: list[Field], raw_query: bytes) -> Asked:
+    """What a multipart form asks for. A model in the query goes before the form's own (as llama-swap has it); since the
+    upstream reads the form, the name is written there too (`rewrite.rename`). Raises BadRequest."""
+    models = {field.value for field in fields if field.name == b"model"}
+    if len(models) > 1:
+        raise BadRequest('the form names "model" more than once, and not the same one', param="model")
+    model = _value(raw_query, b"model") or (models.pop().decode(errors="replace") if models else "")
+    if not model:
+        raise BadRequest('the form has no field "model", or an empty one: it says which model is to answer', param="model")
+    stream = next((field.value for field in fields if field.name == b"stream"), b"")
+    return Asked(model, _is_true(_value(raw_query, b"stream") or stream.decode(errors="replace")), BodyKind.MULTIPART)
 
 
 def read_query(raw_query: bytes) -> Asked:
@@ -211,10 +237,13 @@ def _is_true(value: Any) -> bool:
 def _value(encoded: bytes, key: bytes) -> str | None:
     """The first value of a key in a query or a url-encoded form. Broken escapes stay as they are; bytes that are no UTF-8
     become U+FFFD, and so no known name."""
+    return next(_values(encoded, key), None)
+
+
+def _values(encoded: bytes, key: bytes) -> Iterator[str]:
     for name, value in pairs(encoded):
         if name == key:
-            return unquote_to_bytes(value.replace(b"+", b" ")).decode(errors="replace")
-    return None
+            yield unquote_to_bytes(value.replace(b"+", b" ")).decode(errors="replace")
 
 
 def pairs(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:

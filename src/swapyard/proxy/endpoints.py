@@ -126,7 +126,7 @@ def _rows() -> Iterator[Endpoint]:
     for path, purpose in JSON_PATHS.items():
         yield Endpoint("POST", path, Where.BODY, forwarded(path), shape_of(path), purpose=purpose)
     for path, purpose in FORM_PATHS.items():
-        yield Endpoint("POST", path, Where.BODY, forwarded(path), multipart=True, step=Step.LATER, purpose=purpose)
+        yield Endpoint("POST", path, Where.BODY, forwarded(path), multipart=True, purpose=purpose)
     for path, purpose in QUERY_PATHS.items():
         yield Endpoint("GET", path, Where.QUERY, forwarded(path), purpose=purpose)
         yield Endpoint("HEAD", path, Where.QUERY, forwarded(path), purpose=purpose)

@@ -27,13 +27,15 @@ from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
 from swapyard.http.websocket import WebsocketSplice
 from swapyard.proxy import heads
-from swapyard.proxy.body import BodyKind, read, read_query
+from swapyard.proxy.body import BodyKind, kind_of, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Kind, Resolved
+from swapyard.proxy.rewrite import rename, rename_query
 from swapyard.proxy.state import ProxyState
+from swapyard.proxy.upload import Upload
 
-HELD_BYTES = 1024 * 1024  # of a body that waits for its model without being needed to find it
+HELD_BYTES = 1024 * 1024  # of a body that waits for its model without being needed to find it, and of a form; then to disk
 # Seconds before the first, second, ... new claim: a server without a check may only be about to listen.
 REQUEUE_AFTER = (0.1, 0.3, 1.0, 2.5, 4.0)
 EXIT_IS_TOLD_WITHIN = 0.3  # seconds from a connection's end to the news of the exit behind it, if there is one
@@ -63,11 +65,13 @@ class Passing(Enum):
     """How the request's body goes to the upstream."""
 
     COLLECTED = "whole, because it is read and perhaps edited first"
+    SPOOLED = "likewise, from disk, because it is a large form"
     STREAMED = "as it comes, with the length that the client told"
     IN_CHUNKS = "as it comes, in chunks"
 
 
 COLLECTED: Final = Passing.COLLECTED
+SPOOLED: Final = Passing.SPOOLED
 STREAMED: Final = Passing.STREAMED
 IN_CHUNKS: Final = Passing.IN_CHUNKS
 
@@ -92,6 +96,7 @@ class Exchange:
         "_state",
         "_ticket",
         "_trailers",
+        "_upload",
         "_upstream",
         "_wanted",
         "model",
@@ -106,7 +111,8 @@ class Exchange:
         self._passing = COLLECTED
         self._body: list[bytes] = []
         self._body_size = 0
-        self._held = True  # all that has come of the body is in `_body`, so that it could be sent again
+        self._held = True  # all that has come of the body is here, so that it could be sent again
+        self._upload: Upload | None = None  # where it is when it is SPOOLED
         self._complete = False  # the request's body is whole
         self._trailers: Headers = []
         self._path = b""
@@ -157,11 +163,18 @@ class Exchange:
         self._want(passage.resolved)
 
     def body(self, data: bytes) -> None:
+        if self._passing is COLLECTED:
+            self._body.append(data)
+            self._body_size += len(data)
+            if self._body_size > HELD_BYTES:
+                self._spool_form()
+            return
+        if self._upload is not None:
+            self._receive(self._upload, data)
+            return
         if self._held:
             self._body.append(data)
             self._body_size += len(data)
-        if self._passing is COLLECTED:
-            return
         if self._phase >= SENT and self._connection is not None:
             self._connection.send(self._framed(data), last=False)
             if self._body_size > HELD_BYTES:
@@ -172,7 +185,7 @@ class Exchange:
     def end(self, trailers: Headers) -> None:
         self._complete = True
         self._trailers = trailers
-        if self._passing is not COLLECTED:
+        if self._passing is not COLLECTED and self._passing is not SPOOLED:
             if self._phase >= SENT and self._connection is not None:
                 self._end_streamed_body(self._connection)
             return
@@ -182,23 +195,68 @@ class Exchange:
             self.fail(error)
 
     def _ask_for_model(self) -> None:
-        known = self._head.known
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        """The body is whole: it says which model is wanted, and what is sent asks for just that one."""
+        head = self._head
+        known = head.known
+        body = b""
         if known.get(b"content-encoding", b"identity") != b"identity":
             raise UnsupportedEncoding(known[b"content-encoding"].decode("latin-1"))
-        asked = read(known.get(b"content-type"), body, self._head.query)
+        if self._upload is None:
+            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            asked = read(known.get(b"content-type"), body, head.query)
+        else:
+            asked = self._upload.asked(head.query)
         wanted = self._state.names.require(asked.model)
-        self._body = [self._state.edit(wanted, body) if asked.kind is BodyKind.JSON else body]
+        if asked.kind is BodyKind.JSON:
+            self._body = [self._state.edit(wanted, body)]
+        else:
+            self._body = [self._renamed_form(asked.kind, wanted, body)]
         self._want(wanted)
+
+    def _renamed_form(self, kind: BodyKind, wanted: Resolved, body: bytes) -> bytes:
+        head = self._head
+        name = self._state.name_sent(wanted)
+        if self._upload is not None:
+            self._upload.rename(name)
+            head.query = rename_query(head.query, name)
+        else:
+            content_type = head.known.get(b"content-type")
+            body, head.query = rename(kind, name, content_type=content_type, body=body, raw_query=head.query)
+        return body
+
+    def _spool_form(self) -> None:
+        """The body outgrows memory. A form goes on to disk; everything else has to be in memory to be read."""
+        known = self._head.known
+        content_type = known.get(b"content-type", b"")
+        if kind_of(content_type, b"") is not BodyKind.MULTIPART:
+            return
+        try:
+            upload = Upload(content_type, self._state.engine.loop, self._client, self._abandon)
+            self._passing = SPOOLED
+            self._upload = upload
+            pieces, self._body = self._body, []
+            for piece in pieces:
+                upload.receive(piece)
+        except RequestError as error:
+            self.fail(error)
+
+    def _receive(self, upload: Upload, data: bytes) -> None:
+        try:
+            upload.receive(data)
+        except RequestError as error:
+            self.fail(error)
 
     def gone(self) -> None:
         phase, self._phase = self._phase, OVER
+        self._leave_upstream(phase)
+        self._release()
+
+    def _leave_upstream(self, phase: Phase) -> None:
         if phase is CONNECTING and self._upstream is not None:
             self._upstream.give_up(self)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-        self._release()
 
     def pause(self) -> None:
         if self._connection is not None:
@@ -238,6 +296,8 @@ class Exchange:
 
     def _release(self) -> None:
         self._body = []
+        if self._upload is not None:
+            self._upload.close()
         ticket, self._ticket = self._ticket, 0
         if ticket:
             self._state.engine.leave(ticket)
@@ -266,6 +326,10 @@ class Exchange:
             framing = b"Transfer-Encoding: chunked\r\n"
         elif b"content-length" in known:
             framing = b"Content-Length: " + known[b"content-length"] + b"\r\n"
+        if self._upload is not None:
+            connection.send(self._request_head(b"Content-Length: %d\r\n" % self._upload.length), last=False)
+            self._upload.send(connection)
+            return
         data = b"".join(self._body)
         if not self._complete:
             if self._body_size > HELD_BYTES:
@@ -299,6 +363,9 @@ class Exchange:
         return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)
 
     def request_paused(self, paused: bool) -> None:
+        if self._upload is not None:
+            self._upload.pause(paused)
+            return
         self._client.pause_reading() if paused else self._client.resume_reading()
 
     # --- answering (http.upstream.Sink) ---
@@ -352,6 +419,8 @@ class Exchange:
 
     def broken(self, error: UpstreamError) -> None:
         self._connection = None
+        if self._upload is not None:
+            self._upload.stop()
         upstream = self._upstream
         if self._phase < ANSWERING:
             if self._try_again(error.cause):
@@ -398,6 +467,11 @@ class Exchange:
         else:
             self._ticket = self._state.engine.new_ticket()
             self._state.engine.arrive(self._ticket, self._wanted.model, self)
+
+    def _abandon(self, error: RequestError) -> None:
+        """`fail`, for what goes wrong on this side of the upstream."""
+        self._leave_upstream(self._phase)
+        self.fail(error)
 
     def fail(self, error: RequestError) -> None:
         """Ends the exchange with an error: as a whole answer while nothing was sent, else by breaking off, so that what is

@@ -17,14 +17,15 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
-from urllib.parse import quote
+from typing import Any, Final, TypeAlias, assert_never
+from urllib.parse import quote, unquote_plus
 
 import msgspec
 from msgspec import Raw
 
 from swapyard.config.schema import Config, Filters, Model, Peer
-from swapyard.proxy.body import BYTE_ORDER_MARK, broken, pairs
+from swapyard.proxy.body import BYTE_ORDER_MARK, BodyKind, broken, is_urlencoded, pairs
+from swapyard.proxy.forms import FormScanner, places_to_rename, replaced
 from swapyard.proxy.paths import APPEND, Key, Path, check_path, parse_path
 
 Members: TypeAlias = dict[str, Raw]
@@ -125,6 +126,35 @@ def _model_places(body: bytes, value: bytes) -> Iterator[int]:
     if first is not None:
         yield first
     yield from deque(places, maxlen=1)
+
+
+def rename(kind: BodyKind, name: str, *, content_type: bytes | None, body: bytes, raw_query: bytes) -> tuple[bytes, bytes]:
+    """Body and query that ask for another model, wherever they name one; every other byte stays. The body was read before
+    (`proxy.body.read`), so it is whole and names at most one model. Forms too large for memory: `Upload.rename`."""
+    match kind:
+        case BodyKind.JSON:
+            return replace_model(body, name), raw_query
+        case BodyKind.FORM:
+            body = _rename_pairs(body, name) if is_urlencoded(content_type) else body
+        case BodyKind.MULTIPART:
+            scanner = FormScanner(content_type or b"")
+            scanner.feed(body)
+            value = name.encode()
+            body = replaced(body, 0, places_to_rename(scanner.fields, value), value)
+        case _:
+            assert_never(kind)
+    return body, rename_query(raw_query, name)
+
+
+def rename_query(raw_query: bytes, name: str) -> bytes:
+    """The query beside a body: it names the same model, if any."""
+    return _rename_pairs(raw_query, name)
+
+
+def _rename_pairs(encoded: bytes, name: str) -> bytes:
+    """`replace_query_model` where there is a model to be replaced."""
+    named = {unquote_plus(value.decode("latin-1")) for key, value in pairs(encoded) if key == b"model"}
+    return replace_query_model(encoded, name) if named - {name} else encoded
 
 
 def replace_query_model(raw_query: bytes, name: str) -> bytes:

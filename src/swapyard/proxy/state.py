@@ -37,6 +37,7 @@ class ProxyState:
         self.keys = Keys(config.api_keys) if config.api_keys else None
         models = config.models.items()
         self._edits = {name: edits for name, model in models if (edits := Edits.compile(model)) is not None}
+        self._names_sent = {name: model.use_model_name for name, model in models if model.use_model_name}
         self._ignoring_websockets = {name for name, model in models if model.compat.ignore_websockets}
         self._forward_paths = {id(row): row.forward_path.encode("latin-1") for row in TABLE}
 
@@ -73,6 +74,12 @@ class ProxyState:
             return body
         edits = self._edits.get(wanted.model)
         return body if edits is None else edits.apply(body, wanted.requested)
+
+    def name_sent(self, wanted: Resolved) -> str:
+        """The name by which the upstream is asked: what it is configured to know itself by, else what it was asked by."""
+        if wanted.kind is Kind.PEER:
+            return wanted.model
+        return self._names_sent.get(wanted.model, wanted.requested)
 
     @staticmethod
     def answer_error(client: ClientConnection, head: RequestHead, error: RequestError) -> None:
