@@ -49,21 +49,28 @@ TIMINGS = {
     "predicted_per_token_ms": 10.0,
     "predicted_per_second": 100.0,
 }
-ANSWER = json.dumps(
-    {
-        "id": "chatcmpl-bench",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": "bench",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Fine, thanks."}, "finish_reason": "stop"}],
-        "usage": USAGE,
-        "timings": TIMINGS,
-    }
-).encode()
-WHOLE = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nServer: bench\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
-)
+
+
+def whole(words: str) -> bytes:
+    answer = json.dumps(
+        {
+            "id": "chatcmpl-bench",
+            "object": "chat.completion",
+            "created": 1_700_000_000,
+            "model": "bench",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": "stop"}],
+            "usage": USAGE,
+            "timings": TIMINGS,
+        }
+    ).encode()
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nServer: bench\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(answer), answer)
+    )
+
+
+# Of several lengths, as real answers are.
+WHOLES = cycle([whole("Fine, thanks" + "." * dots) for dots in range(1, 32)])
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nServer: bench\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECE = chunk(delta(" word"))
 CLOSING = chunk(event(choices=[], usage=USAGE, timings=TIMINGS) + b"data: [DONE]\n\n") + b"0\r\n\r\n"
@@ -141,7 +148,7 @@ class Connection(asyncio.Protocol):
             self.left = self.gigabyte // FILLER_BYTES
             self.pour()
         else:
-            self.transport.write(WHOLE)
+            self.transport.write(next(WHOLES))
 
     def next_piece(self) -> None:
         if self.left:

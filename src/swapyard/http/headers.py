@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from swapyard.http.repeats import Kept
+
 Headers = list[tuple[bytes, bytes]]
 
 # RFC 9110 7.6.1, and what the wild treats alike. `upgrade` is put back for a real upgrade; `trailer` stays, as trailers do.
@@ -51,13 +53,15 @@ REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 class RequestHead:
     """The head of a client's request. `target` is the raw request target; `path` and `query` are its raw parts.
 
-    `fields` holds (lower-case name, name as written, value) in wire order: each name is lowered once.
+    `fields` holds (lower-case name, name as written, value) in wire order: each name is lowered once. `kept` is shared by
+    the heads of a connection that repeat each other but for the Content-Length; None as long as nothing has repeated.
     """
 
     __slots__ = (
         "awaits_continue",
         "fields",
         "keep_alive",
+        "kept",
         "known",
         "method",
         "path",
@@ -80,6 +84,26 @@ class RequestHead:
         self.upgrade = False  # a websocket handshake, complete and well-formed as far as the head tells
         self.awaits_continue = False  # the client may wait for a `100 Continue` before it sends the body
         self.started = 0.0  # loop time at which its turn began, seconds
+        self.kept: Kept | None = None
+
+    def again(self, at: int, length: bytes) -> RequestHead:
+        """The same head with another Content-Length, which is the field number `at`."""
+        head = RequestHead.__new__(RequestHead)
+        head.method = self.method
+        head.target = self.target
+        head.path = self.path
+        head.query = self.query
+        head.version = self.version
+        head.fields = fields = self.fields[:]
+        fields[at] = (b"content-length", fields[at][1], length)
+        head.known = known = self.known.copy()
+        known[b"content-length"] = length
+        head.keep_alive = self.keep_alive
+        head.upgrade = False
+        head.awaits_continue = False
+        head.started = 0.0
+        head.kept = self.kept
+        return head
 
     def split_target(self) -> None:
         """Sets `path` and `query`. The absolute form (RFC 9112 3.2.2) loses its scheme and authority."""
@@ -104,16 +128,26 @@ class RequestHead:
 
 
 class ResponseHead:
-    """The head of an upstream's response. `length` is None where the end is told by chunks or by the close."""
+    """The head of an upstream's response. `length` is None where the end is told by chunks or by the close; what `headers`
+    say of it does not count. `kept` is shared by heads that repeat each other, see `RequestHead`."""
 
-    __slots__ = ("event_stream", "headers", "length", "reason", "status")
+    __slots__ = ("event_stream", "headers", "kept", "length", "reason", "status")
 
-    def __init__(self, status: int, reason: bytes, headers: Headers, length: int | None, event_stream: bool) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: bytes,
+        headers: Headers,
+        length: int | None,
+        event_stream: bool,
+        kept: Kept | None = None,
+    ) -> None:
         self.status = status
         self.reason = reason
         self.headers = headers
         self.length = length
         self.event_stream = event_stream
+        self.kept = kept
 
 
 def connection_tokens(value: bytes | None) -> frozenset[bytes]:

@@ -21,6 +21,7 @@ import httptools
 
 from swapyard.errors import BadRequest, RequestError
 from swapyard.http.headers import READ_BY_US, Headers, RequestHead, is_websocket
+from swapyard.http.repeats import PATIENCE, Kept, Mold
 
 
 class HeadTooLarge(BadRequest):
@@ -118,16 +119,25 @@ TIMED: Final = Part.TIMED
 IGNORED_UPGRADE: Final = Part.IGNORED_UPGRADE
 
 
+# Requests with one of these are more than head and body.
+UNREPEATED: Final = (b"expect", b"upgrade")
+
+
 class RequestReader:
     """Parses the requests of one connection. `head` is the one that came last, whole or not."""
 
     __slots__ = (
+        "_between",
         "_earlier",
         "_fed",
+        "_length_at",
         "_limits",
         "_loop",
+        "_model",
+        "_mold",
         "_moved",
         "_parser",
+        "_patience",
         "_quiet",
         "_received",
         "_taker",
@@ -141,7 +151,6 @@ class RequestReader:
 
     def __init__(self, taker: Taker, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self._taker = taker
-        self.change_limits(limits)
         self._loop = loop
         self.on_body: Callable[[bytes], None] = taker.on_body  # straight to who takes it
         self.head = RequestHead()
@@ -154,18 +163,62 @@ class RequestReader:
         self._timer: asyncio.TimerHandle | None = None
         self._trailers: Headers = []
         self._parser = httptools.HttpRequestParser(self)
+        self._between = True  # nothing of the next message has come
+        self._mold: Mold | None  # of `_model`, a head that may be repeated; its Content-Length is field `_length_at`
+        self._model = self.head
+        self._length_at = 0
+        self._patience = PATIENCE
+        self.change_limits(limits)
 
     def feed(self, data: bytes) -> None:
+        between = self._between
+        if between and self._mold is not None:
+            digits = self._mold.digits_in(data)
+            if digits is not None:
+                self._repeat(data, digits)
+                return
         self._fed = len(data)
         stopped = self._parse(data)
         if stopped is not None:
             self._pass_upgrades(memoryview(data)[stopped:])
         if self.part is not UNWATCHED:
             self._watch(len(data))
+        elif between and self._between and self._patience:
+            self._remember(data)
+
+    def _repeat(self, data: bytes, digits: bytes) -> None:
+        """One whole message with the head that is remembered: what the parser would do, without it."""
+        self._patience = PATIENCE
+        taker = self._taker
+        self.head = head = self._model.again(self._length_at, digits)
+        size = int(digits)
+        try:
+            taker.on_request(head)
+            if size:
+                taker.on_body(data[-size:])
+            taker.on_end([])
+        except RequestError as error:
+            self._give_up(error)
+        except Exception as error:
+            self.stop()
+            taker.on_crash(error)
+
+    def _remember(self, data: bytes) -> None:
+        """After a feed that began and ended between messages."""
+        head = self.head
+        if not head.keep_alive or any(field in head.known for field in UNREPEATED) or b"content-length" not in head.known:
+            return
+        self._mold = Mold.of(data)
+        if self._mold is not None:
+            self._patience -= 1
+            self._length_at = next(at for at, field in enumerate(head.fields) if field[0] == b"content-length")
+            self._model = head
+            head.kept = Kept()
 
     def change_limits(self, limits: Limits) -> None:
         """From the next head on."""
         self._limits = limits
+        self._mold = None  # what was remembered was within the limits before
         self._with_length = TIMED if limits.body_timeout else UNWATCHED
 
     def passed(self, data: bytes) -> None:
@@ -273,6 +326,7 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         self.head = RequestHead()
+        self._between = False
         self._trailers = []
         self.part = HEAD
         self._earlier = 0
@@ -349,6 +403,7 @@ class RequestReader:
             self.part = UNWATCHED
             if self._timer is not None:
                 self._stop_timer()
+        self._between = self.head.keep_alive  # else no other message may come
         self._taker.on_end(self._trailers)
 
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from swapyard.http.headers import Headers, ResponseHead, has_no_body
+from swapyard.http.repeats import PATIENCE, Kept, Mold
 from swapyard.http.sink import Cause, Sink, Tunnel, UpstreamError
 from swapyard.http.sockets import enable_keepalive, reset
 
@@ -73,7 +74,10 @@ class UpstreamConnection(asyncio.Protocol):
         "_head_bytes",
         "_heard",
         "_keep",
+        "_model",
+        "_mold",
         "_parser",
+        "_patience",
         "_pool",
         "_reason",
         "_request_done",
@@ -96,6 +100,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._tunnel: Tunnel | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._full = False  # the socket takes no more
+        self._mold: Mold | None = None  # of `_model`, a head that may be repeated
+        self._model: ResponseHead | None = None  # the last head that was parsed
+        self._patience = PATIENCE
         self.used = 0  # requests sent on it
         self.idle_since = 0.0
         self._reset()
@@ -207,7 +214,13 @@ class UpstreamConnection(asyncio.Protocol):
         if self._sink is None:
             self._not_for_a_sink(data)
             return
-        if self._heard is NOTHING:
+        first = self._heard is NOTHING
+        if first:
+            if self._mold is not None and not self.head_only:
+                digits = self._mold.digits_in(data)
+                if digits is not None:
+                    self._repeat(data, int(digits))
+                    return
             self._heard = SOMETHING
         try:
             self._parser.feed_data(data)
@@ -217,7 +230,43 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._parser_failed(error)
             return
+        if first and self._heard is ALL and self._keep and self._patience:
+            self._remember(data)
         self._fed(len(data))
+
+    def _repeat(self, data: bytes, size: int) -> None:
+        """One whole response with the head that is remembered: what the parser would do, without it."""
+        sink, model = self._sink, self._model
+        assert sink is not None
+        assert model is not None
+        self._patience = PATIENCE
+        self._heard = HEAD
+        self._keep = True
+        if self._timer is not None:
+            self._stop_timer()
+        try:
+            sink.response(ResponseHead(model.status, model.reason, model.headers, size, model.event_stream, model.kept))
+            if size and self._sink is sink:
+                sink.data(data[-size:])
+        except Exception as error:
+            self._failed_inside(error)
+            return
+        if self._sink is sink:
+            self._heard = ALL
+            self._fed(0)
+
+    def _remember(self, data: bytes) -> None:
+        """After a whole response in one read. `_model` is its head."""
+        model = self._model
+        self._mold = None
+        if model is None or model.length is None or has_no_body(model.status) or self.head_only:
+            return
+        if not data.startswith(b"HTTP/1.1 %d" % model.status):
+            return  # 1xx responses in front of it
+        self._mold = Mold.of(data)
+        if self._mold is not None:
+            self._patience -= 1
+            model.kept = Kept()
 
     def _fed(self, size: int) -> None:
         sink = self._sink
@@ -247,13 +296,16 @@ class UpstreamConnection(asyncio.Protocol):
         if isinstance(cause, MalformedResponseError):
             self.fail(UpstreamError(f"sent a malformed HTTP response: {cause}"))
         elif cause is not None:
-            log.error("an answer could not be passed on", exc_info=cause)
-            self.fail(UpstreamError("answered, and an internal error kept the answer back", Cause.INTERNAL))
+            self._failed_inside(cause)
         elif self._heard is ALL:  # a whole response, and junk behind it
             self._keep = False
             self._fed(0)
         else:
             self.fail(UpstreamError(f"sent a malformed HTTP response: {error}"))
+
+    def _failed_inside(self, error: BaseException) -> None:
+        log.error("an answer could not be passed on", exc_info=error)
+        self.fail(UpstreamError("answered, and an internal error kept the answer back", Cause.INTERNAL))
 
     def eof_received(self) -> bool:
         if self._tunnel is not None and self._transport.can_write_eof():
@@ -316,7 +368,8 @@ class UpstreamConnection(asyncio.Protocol):
         if 100 <= status < 200 and status != 101:
             sink.interim(status, self._reason, fields)
             return
-        head = self._read_head(status, fields)
+        head = self._model = self._read_head(status, fields)
+        self._mold = None  # it was of the head before
         self._heard = HEAD
         if self._timer is not None:
             self._stop_timer()

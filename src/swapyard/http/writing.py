@@ -50,12 +50,14 @@ class ResponseWriter(asyncio.Protocol):
 
     def begin(self, status: int, headers: Headers, *, length: int | None, reason: bytes | None = None) -> None:
         """Starts the response. `headers` carry no framing fields; `length` is the body's size in bytes, None if unknown."""
+        self.begin_with(status, block(status, headers, reason), length)
+
+    def begin_with(self, status: int, lines: bytes, length: int | None) -> None:
+        """Like `begin`; `lines` is what `block` makes of the status and the headers."""
         self.status = status
         request = self.head
         out = self._out
-        out.append(status_line(status, reason))
-        for name, value in headers:
-            out += (name, b": ", value, b"\r\n")
+        out.append(lines)
         if has_no_body(status) or request.method == b"HEAD":
             self._framing = NO_BODY
             if length is not None and status != 204:
@@ -123,3 +125,11 @@ class ResponseWriter(asyncio.Protocol):
         if self.head.version == "1.1" and self.status == 0 and status != 100:
             lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
             self._transport.write(status_line(status, reason) + lines + b"\r\n")
+
+
+def block(status: int, headers: Headers, reason: bytes | None) -> bytes:
+    """The lines of a head, up to where the framing fields begin."""
+    lines = [status_line(status, reason)]
+    for name, value in headers:
+        lines += (name, b": ", value, b"\r\n")
+    return b"".join(lines)

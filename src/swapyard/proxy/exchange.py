@@ -21,7 +21,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import Final
 
-from swapyard.errors import Conflict, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
+from swapyard.errors import Conflict, NotServed, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, status_line
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
@@ -29,7 +29,6 @@ from swapyard.http.websocket import WebsocketSplice
 from swapyard.proxy import heads
 from swapyard.proxy.body import BodyKind, kind_of, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
-from swapyard.proxy.peers import PeerServer, names_model, without_full_name
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Kind, Resolved
 from swapyard.proxy.rewrite import rename, rename_query
@@ -91,7 +90,6 @@ class Exchange:
         "_last_bytes",
         "_passing",
         "_path",
-        "_peer",
         "_phase",
         "_requeued",
         "_resent",
@@ -120,7 +118,6 @@ class Exchange:
         self._path = b""
         self._ticket = 0
         self._wanted: Resolved | None = None
-        self._peer: PeerServer | None = None  # who is asked, where it is a peer
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
         self._last_bytes: bytes | None = None  # of an event stream, to know whether it broke off inside an event
@@ -131,8 +128,8 @@ class Exchange:
 
     @property
     def is_served(self) -> bool:
-        """Whether a model, here or at a peer, is at work on it. A websocket may stay for ever and does not count."""
-        return (self._ticket != 0 or self._peer is not None) and self._phase is not TUNNEL
+        """Whether a model is at work on it. A websocket may stay for ever and does not count."""
+        return self._ticket != 0 and self._phase is not TUNNEL
 
     # --- the client's side (http.server.Handler) ---
 
@@ -163,12 +160,7 @@ class Exchange:
             raise Conflict(
                 f'model "{passage.resolved.model}" is not loaded, and {passage.rest.decode("latin-1")} does not load it'
             )
-        if passage.resolved.kind is Kind.PEER and names_model(self._head):
-            self._wanted = passage.resolved
-            self._passing = COLLECTED
-            self._client.send_continue()
-        else:
-            self._want(passage.resolved)
+        self._want(passage.resolved)
 
     def body(self, data: bytes) -> None:
         if self._passing is COLLECTED:
@@ -198,11 +190,7 @@ class Exchange:
                 self._end_streamed_body(self._connection)
             return
         try:
-            if self._wanted is None:
-                self._ask_for_model()
-            else:  # the path has named it
-                self._body = [without_full_name(self._wanted, b"".join(self._body))]
-                self._want(self._wanted)
+            self._ask_for_model()
         except RequestError as error:
             self.fail(error)
 
@@ -284,9 +272,8 @@ class Exchange:
         self._wanted = wanted
         self.model = wanted.full_name
         state = self._state
-        if wanted.peer is not None:
-            self._ask_peer(wanted, state.peers[wanted.peer])
-            return
+        if wanted.kind is Kind.PEER:
+            raise NotServed(f'"{wanted.full_name}" belongs to a peer, and peers are not served by this version')
         self._phase = WAITING
         if self._head.upgrade and state.ignores_websockets(wanted.model):
             upstream = state.engine.ready_upstream(wanted.model)
@@ -296,15 +283,6 @@ class Exchange:
             return
         self._ticket = state.engine.new_ticket()
         state.engine.arrive(self._ticket, wanted.model, self)
-
-    def _ask_peer(self, wanted: Resolved, peer: PeerServer) -> None:
-        peer.admit()
-        query = self._head.query
-        if self._endpoint.where is Where.QUERY:
-            query = rename_query(query, wanted.model)
-        self._head = peer.head(self._head, query, self._state.keys)
-        self._peer = peer
-        self._take(peer.upstream)
 
     def granted(self, upstream: Upstream) -> None:
         self._take(upstream)
@@ -381,8 +359,6 @@ class Exchange:
 
     def _request_head(self, framing: bytes) -> bytes:
         assert self._upstream is not None
-        if self._peer is not None:  # its head is made for it already
-            return heads.request_head(self._head, self._upstream, self._path, framing, remote=b"", keys=None)
         remote = self._client.remote.encode()
         return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)
 
@@ -398,12 +374,12 @@ class Exchange:
         self._client.interim(status, [field for field in headers if field[0].lower() not in HOP_BY_HOP], reason)
 
     def response(self, head: ResponseHead) -> None:
-        headers = heads.response_headers(head)
+        lines = heads.response_lines(head)
         self._phase = ANSWERING
         self._let_go_of_body()
         if head.event_stream and not heads.is_encoded(head):
             self._last_bytes = b""
-        self._client.begin(head.status, headers, length=head.length, reason=head.reason)
+        self._client.begin_with(head.status, lines, head.length)
 
     def data(self, data: bytes) -> None:
         self._client.write(data)
@@ -449,8 +425,7 @@ class Exchange:
         if self._phase < ANSWERING:
             if self._try_again(error.cause):
                 return
-            may_have_died = error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and self._peer is None
-            if may_have_died and upstream is not None and upstream.open:
+            if error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and upstream is not None and upstream.open:
                 self._state.engine.loop.call_later(EXIT_IS_TOLD_WITHIN, self._fail_as_known, error)
                 return
         self._fail_as_known(error)
@@ -459,7 +434,7 @@ class Exchange:
         """A connection breaks a moment before the exit behind it is known, which says far more."""
         if self._upstream is not None and self._upstream.ended is not None:
             error = UpstreamError(self._upstream.ended, error.cause)
-        self.fail(failure(self.model, error) if self._peer is None else self._peer.failure(error))
+        self.fail(failure(self.model, error))
 
     def _try_again(self, cause: Cause) -> bool:
         upstream = self._upstream

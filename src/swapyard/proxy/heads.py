@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, connection_tokens
 from swapyard.http.upstream import Upstream
+from swapyard.http.writing import block
 from swapyard.proxy.auth import Keys
 
 DROPPED_FROM_REQUEST = HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
@@ -21,7 +22,20 @@ def request_head(
     head: RequestHead, upstream: Upstream, path: bytes, framing: bytes, *, remote: bytes, keys: Keys | None
 ) -> bytes:
     """The head for the upstream. `path`: what it is asked for. `framing`: its framing field with its line end, or nothing.
-    `remote`: the client's address. `keys`: the gateway's own, which are for nobody else to see."""
+    `remote`: the client's address. `keys`: the gateway's own, which are for nobody else to see.
+
+    A head that repeats an earlier one of its connection is written once: `source` is all else that goes into it."""
+    kept = head.kept
+    if kept is None:
+        return _request_lines(head, upstream, path, remote, keys) + framing + b"\r\n"
+    source = (upstream, path, keys)
+    if kept.source != source:
+        kept.made = _request_lines(head, upstream, path, remote, keys)
+        kept.source = source
+    return kept.made + framing + b"\r\n"
+
+
+def _request_lines(head: RequestHead, upstream: Upstream, path: bytes, remote: bytes, keys: Keys | None) -> bytes:
     known = head.known
     target = upstream.target(path, head.query)
     if not head.query and head.target.endswith(b"?"):
@@ -43,8 +57,18 @@ def request_head(
         lines.append(b"Connection: Upgrade\r\nUpgrade: " + known[b"upgrade"] + b"\r\n")
     elif b"te" in known and b"trailers" in connection_tokens(known[b"te"]):
         lines.append(b"Connection: TE\r\nTE: trailers\r\n")
-    lines += (framing, b"\r\n")
     return b"".join(lines)
+
+
+def response_lines(head: ResponseHead) -> bytes:
+    """The head for the client, up to its framing fields."""
+    kept = head.kept
+    if kept is None:
+        return block(head.status, response_headers(head), head.reason)
+    if kept.source is None:
+        kept.made = block(head.status, response_headers(head), head.reason)
+        kept.source = kept
+    return kept.made
 
 
 def response_headers(head: ResponseHead) -> Headers:

@@ -3,9 +3,6 @@ keep theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
 from urllib.parse import unquote
 
 from swapyard.config.schema import Config, Http
@@ -14,13 +11,10 @@ from swapyard.http.headers import RequestHead
 from swapyard.http.server import ClientConnection, Limits
 from swapyard.proxy.auth import Keys
 from swapyard.proxy.endpoints import TABLE, UPSTREAM_PREFIX, Endpoint
-from swapyard.proxy.peers import PeerServer
 from swapyard.proxy.replies import render
-from swapyard.proxy.resolve import Names, Passage, Resolved, upstream_location
+from swapyard.proxy.resolve import Kind, Names, Passage, Resolved, upstream_location
 from swapyard.proxy.rewrite import Edits
 from swapyard.runtime.engine import Engine
-
-NO_PEERS: Final[Mapping[str, PeerServer]] = MappingProxyType({})
 
 
 def client_limits(http: Http) -> Limits:
@@ -37,9 +31,8 @@ def client_limits(http: Http) -> Limits:
 
 
 class ProxyState:
-    def __init__(self, config: Config, engine: Engine, peers: Mapping[str, PeerServer] = NO_PEERS) -> None:
+    def __init__(self, config: Config, engine: Engine) -> None:
         self.engine = engine
-        self.peers = peers
         self.names = Names(config)
         self.keys = Keys(config.api_keys) if config.api_keys else None
         models = config.models.items()
@@ -76,15 +69,15 @@ class ProxyState:
         return model in self._ignoring_websockets
 
     def edit(self, wanted: Resolved, body: bytes) -> bytes:
-        """A JSON body as the server of the model is to get it: filters applied, and for a peer under its own name."""
-        if wanted.peer is not None:
-            return self.peers[wanted.peer].body(wanted, body)
+        """The body with the filters of a local model applied."""
+        if wanted.kind is Kind.PEER:
+            return body
         edits = self._edits.get(wanted.model)
         return body if edits is None else edits.apply(body, wanted.requested)
 
     def name_sent(self, wanted: Resolved) -> str:
         """The name by which the upstream is asked: what it is configured to know itself by, else what it was asked by."""
-        if wanted.peer is not None:
+        if wanted.kind is Kind.PEER:
             return wanted.model
         return self._names_sent.get(wanted.model, wanted.requested)
 
