@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "observe": ("errors", "config.schema"),
     "http": ("errors",),
     "runtime": ("core", "config.schema", "observe", "errors", "http"),
-    "proxy": ("http", "runtime.engine", "core.messages", "config.schema", "observe", "errors"),
+    "proxy": ("http", "runtime.engine", "core.messages", "core.lifecycle", "config.schema", "observe", "errors"),
     "api": ("runtime.engine", "proxy.resolve", "config.schema", "observe", "errors"),
     "demo": ("errors",),
     "app": ("",),

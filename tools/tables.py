@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from swapyard.api.app import all_routes
 from swapyard.config.file import FileConfig, FileModel
-from swapyard.proxy.endpoints import COMFYUI_MODEL, TABLE, Endpoint, Step, Where
+from swapyard.proxy.endpoints import COMFYUI_MODEL, TABLE, Endpoint, Where
 from swapyard.proxy.gateway import PUBLIC
 from swapyard.runtime.policy import NOT_PART_OF_A_RUN
 
@@ -98,8 +98,7 @@ def proxied_row(path: str, same: list[Endpoint]) -> tuple[str, ...]:
     elif row.where is Where.FIXED:
         below, forwarded = ("{path}", "/{path}") if path.endswith("/") else ("", "")
     metered = "as `/{path}`" if row.where is Where.PATH else yes_or_no(row.metered)
-    later = " (known, but not served yet)" if row.step is Step.LATER else ""
-    return methods, f"`{path}{below}`", MODEL_IS[row.where], code(forwarded), "yes", metered, row.purpose + later
+    return methods, f"`{path}{below}`", MODEL_IS[row.where], code(forwarded), "yes", metered, row.purpose
 
 
 def steering() -> list[Route]:

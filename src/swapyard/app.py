@@ -146,6 +146,8 @@ class App:
             logs=self.logs,
             states=self.states,
             unload=self.engine.unload,
+            active_profile=lambda: self.gateway.state.profile,
+            activate_profile=self.activate_profile,
             mask_command=masked_command,
             render_error=render,
             data_plane=tuple(row.path for row in TABLE),
@@ -154,6 +156,15 @@ class App:
     def states(self) -> Mapping[str, str]:
         scheduler = self.engine.scheduler
         return {model: scheduler.state(model).value for model in scheduler.running()}
+
+    def activate_profile(self, profile: str | None) -> None:
+        """None: no profile is active any more."""
+        state = self.gateway.state
+        if profile != state.profile:
+            self.log.info(
+                "profile %s", f"{profile} is active" if profile is not None else f"{state.profile} is no longer active"
+            )
+            state.activate(profile)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Runs `work` as a task of this app: it is kept until it ends, and cancelled when the app does."""
@@ -298,6 +309,7 @@ class App:
         old, new = self.config, loaded.config
         state, policy, launchpad = ProxyState(new, self.engine), policy_of(new), self._launchpad(new)
         replaced = replaced_models(old, new)
+        self.activate_profile(None)
         self.config = new
         self.logs.configure(level=new.log_level, time_format=new.log_time_format)
         self.gateway.state = state

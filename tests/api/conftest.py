@@ -57,6 +57,7 @@ class Yard:
 
     config: Config = field(default_factory=Config)
     states: dict[str, str] = field(default_factory=dict)
+    profile: str | None = None
     logs: Logs = field(default_factory=Logs)
     unloaded: list[Collection[str] | None] = field(default_factory=list)
     gone: asyncio.Event | None = None  # what an unload waits for
@@ -71,11 +72,16 @@ class Yard:
                 logs=self.logs,
                 states=lambda: self.states,
                 unload=self._unload,
+                active_profile=lambda: self.profile,
+                activate_profile=self._activate,
                 mask_command=lambda cmd: cmd.replace("s3cret", "***"),
                 render_error=render,
                 data_plane=("/v1/chat/completions", "/v1/messages"),
             )
         )
+
+    def _activate(self, profile: str | None) -> None:
+        self.profile = profile
 
     async def _unload(self, models: Collection[str] | None) -> None:
         self.unloaded.append(models)

@@ -13,7 +13,6 @@ from swapyard.proxy.endpoints import (
     UPSTREAM,
     Endpoint,
     ErrorShape,
-    Step,
     Where,
     allowed_methods,
     find,
@@ -97,9 +96,7 @@ def test_prefixes_take_any_method(method: str) -> None:
     assert find(method, "/comfyui/api/queue") is COMFYUI
     assert find(method, "/comfyui") is COMFYUI_ROOT
     assert UPSTREAM.where is Where.PATH
-    assert UPSTREAM.step is Step.NOW
     assert COMFYUI.where is Where.FIXED
-    assert COMFYUI.step is Step.LATER
 
 
 @pytest.mark.parametrize(

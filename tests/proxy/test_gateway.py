@@ -125,13 +125,6 @@ async def test_a_key_opens(open_yard: OpenYard, wire: Any) -> None:
             assert (await client.response()).status == 200
 
 
-async def test_routes_of_a_later_version_say_so(open_yard: OpenYard, wire: Any) -> None:
-    async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
-        client.send(ask(b"GET", b"/comfyui/x"))
-        answer = await client.response()
-        assert (answer.status, json.loads(answer.body)["error"]["code"]) == (501, "not_implemented")
-
-
 async def test_an_error_of_the_message_itself_is_json_too(open_yard: OpenYard, wire: Any) -> None:
     async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
         client.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n")

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from swapyard.api import health, logs, models, running, ui, unload, version
+from swapyard.api import health, logs, models, profiles, running, ui, unload, version
 from swapyard.api.services import Reply, Services
 from swapyard.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
 
@@ -32,6 +32,7 @@ def all_routes(services: Services) -> list[Route]:
         *models.routes(services),
         *running.routes(services),
         *unload.routes(services),
+        *profiles.routes(services),
         *version.routes(services),
         *logs.routes(services),
         *health.routes(),

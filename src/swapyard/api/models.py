@@ -72,13 +72,21 @@ class Listing:
         # The order of ids as bytes is the order of their code points.
         self._listed = sorted(self._all_listed(), key=lambda entry: entry.id)
         self._by_id = {entry.id: entry for entry in self._listed}
+        # None stands for no profile; a reload may bring profiles that this configuration does not know.
+        self._pins: dict[str | None, dict[str, Entry]] = {profile: self._pins_of(profile) for profile in config.profiles}
 
-    def render(self, loaded: frozenset[str]) -> bytes:
-        return b'{"object":"list","data":[' + b",".join([entry.render(loaded) for entry in self._listed]) + b"]}"
+    def render(self, loaded: frozenset[str], profile: str | None) -> bytes:
+        """`profile`: the active one, whose pins are listed too."""
+        entries = self._listed
+        if pins := self._pins.get(profile):
+            entries = sorted([*entries, *pins.values()], key=lambda entry: entry.id)
+        return b'{"object":"list","data":[' + b",".join([entry.render(loaded) for entry in entries]) + b"]}"
 
-    def render_one(self, name: str, loaded: frozenset[str]) -> bytes:
+    def render_one(self, name: str, loaded: frozenset[str], profile: str | None) -> bytes:
         """The record of any name that can be asked for, unlisted ones included. Raises ModelNotFound."""
         entry = self._by_id.get(name)
+        if entry is None:
+            entry = self._pins.get(profile, {}).get(name)
         if entry is None and (selector := self.config.selectors.get(name)) is not None:
             entry = self._selector(name, selector)
         if entry is None:
@@ -102,7 +110,15 @@ class Listing:
         for selector_id, selector in self.config.selectors.items():
             if not selector.unlisted:
                 yield self._selector(selector_id, selector)
-        # Pins of the active profile follow here, once profiles are served.
+
+    def _pins_of(self, profile: str) -> dict[str, Entry]:
+        """By name, those pins of a profile that add a name: what is disabled or known without it is left out."""
+        meta = {"llamaswap": {"type": "profile"}}
+        return {
+            pin: self._entry(pin, "", "", meta, ())
+            for pin, target in self.config.profiles[profile].pins.items()
+            if target and pin not in self.config.selectors and self._names.resolve(pin) is None
+        }
 
     def _model(self, model_id: str, model: Model) -> Entry:
         told: dict[str, Any] = {"type": "model"}
@@ -200,14 +216,16 @@ def routes(services: Services) -> list[Route]:
 
     async def list_models(request: Request) -> Response:
         """Every model that can be asked for, and whether it is loaded."""
-        return allow_origin(request, raw_json_answer((await current()).render(loaded())))
+        listing = await current()
+        return allow_origin(request, raw_json_answer(listing.render(loaded(), services.active_profile())))
 
     async def show_model(request: Request) -> Response:
         """One model, by id or any other name."""
         name = request.path_params["id"]
         if not name:
             raise NotFound("which model? /v1/models lists all, /v1/models/{id} shows one")
-        return allow_origin(request, raw_json_answer((await current()).render_one(name, loaded())))
+        listing = await current()
+        return allow_origin(request, raw_json_answer(listing.render_one(name, loaded(), services.active_profile())))
 
     return [
         Route("/v1/models", list_models),

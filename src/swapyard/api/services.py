@@ -47,6 +47,8 @@ class Services:
     """`started`: seconds since the epoch.
     `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
+    `active_profile`: the id of the active profile, None while none is.
+    `activate_profile`: makes this profile of the configuration the active one; None: none.
     `mask_command`: a command text with what looks like a secret blotted out.
     `data_plane`: the paths that the gateway serves itself, for a hint to who mistypes one.
     """
@@ -58,6 +60,8 @@ class Services:
     logs: Logs
     states: Callable[[], Mapping[str, str]]
     unload: Callable[[Collection[str] | None], Awaitable[None]]
+    active_profile: Callable[[], str | None]
+    activate_profile: Callable[[str | None], None]
     mask_command: Callable[[str], str]
     render_error: RenderError
     data_plane: Collection[str] = ()

@@ -272,6 +272,10 @@ class Scheduler:
         """Tickets admitted and not over: waiting and served."""
         return self.serving(model) + self.waiting(model)
 
+    def is_full(self, model: str) -> bool:
+        """Whether a ticket for it would be refused because too many are served or wait."""
+        return self._refusal(self._room.slots.get(model)) in (RefusalReason.LIMIT, RefusalReason.QUEUE_FULL)
+
     def serving(self, model: str) -> int:
         slot = self._room.slots.get(model)
         return slot.served if slot is not None else 0

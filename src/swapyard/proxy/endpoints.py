@@ -32,14 +32,6 @@ class ErrorShape(StrEnum):
     ANTHROPIC = "anthropic"
 
 
-class Step(StrEnum):
-    """Which part of the data plane serves a row. `LATER` rows are known (so that they are no 404 and nobody else takes their
-    path), but nothing serves them yet."""
-
-    NOW = "now"
-    LATER = "later"
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A row. `method` "*" is any. `path` ends in "/" where everything below it belongs to the row.
@@ -57,7 +49,6 @@ class Endpoint:
     shape: ErrorShape = ErrorShape.OPENAI
     metered: bool = True
     multipart: bool = False
-    step: Step = Step.NOW
     purpose: str = ""
 
 
@@ -138,11 +129,9 @@ def _rows() -> Iterator[Endpoint]:
 # `metered` depends on the path behind the model: `metered_below`.
 UPSTREAM: Final = Endpoint("*", UPSTREAM_PREFIX, Where.PATH, "", metered=False, purpose="Anything a model's server serves")
 COMFYUI: Final = Endpoint(
-    "*", COMFYUI_PREFIX, Where.FIXED, "", metered=False, step=Step.LATER, purpose="ComfyUI: its page, API and websocket"
+    "*", COMFYUI_PREFIX, Where.FIXED, "", metered=False, purpose="ComfyUI: its page, API and websocket"
 )
-COMFYUI_ROOT: Final = Endpoint(
-    "*", "/comfyui", Where.FIXED, "", metered=False, step=Step.LATER, purpose="Leads to /comfyui/"
-)
+COMFYUI_ROOT: Final = Endpoint("*", "/comfyui", Where.FIXED, "", metered=False, purpose="Leads to /comfyui/")
 
 TABLE: Final[tuple[Endpoint, ...]] = tuple(_rows())
 
@@ -154,7 +143,7 @@ _NONE: Final[dict[str, Endpoint]] = {}
 
 # The rows that are served as they stand here, by the raw method and path: nearly every request is one of these.
 PLAIN: Final[dict[tuple[bytes, bytes], Endpoint]] = {
-    (_row.method.encode(), _row.path.encode()): _row for _row in TABLE if _row.method != "*" and _row.step is Step.NOW
+    (_row.method.encode(), _row.path.encode()): _row for _row in TABLE if _row.method != "*"
 }
 
 

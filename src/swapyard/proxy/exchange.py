@@ -31,7 +31,8 @@ from swapyard.proxy.body import BodyKind, kind_of, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Kind, Resolved
-from swapyard.proxy.rewrite import rename, rename_query
+from swapyard.proxy.rewrite import rename, rename_query, replace_model, replace_query_model
+from swapyard.proxy.selectors import Choice
 from swapyard.proxy.state import ProxyState
 from swapyard.proxy.upload import Upload
 
@@ -99,6 +100,7 @@ class Exchange:
         "_upload",
         "_upstream",
         "_wanted",
+        "choice",
         "model",
     )
 
@@ -125,6 +127,12 @@ class Exchange:
         self._requeued = 0
         self._deaths = 0  # runs that died before they took the request: after the second one, a third would die too
         self.model = ""
+        self.choice: Choice | None = None  # what a pin or a selector put in the place of the name; None: nothing did
+
+    @property
+    def selector(self) -> str:
+        """The selector that chose the model; empty where none did."""
+        return "" if self.choice is None else self.choice.selector
 
     @property
     def is_served(self) -> bool:
@@ -142,25 +150,34 @@ class Exchange:
             self._passing = IN_CHUNKS if self._head.chunked else STREAMED
             if self._endpoint.where is Where.QUERY:
                 self._path = self._state.forward_path(self._endpoint)
-                self._want(self._state.names.require(read_query(self._head.query).model))
+                self._want_by_query()
             else:
                 self._start_passage()
         except RequestError as error:
             self.fail(error)
 
+    def _want_by_query(self) -> None:
+        state, head = self._state, self._head
+        name = read_query(head.query).model
+        if state.has_choices and (choice := state.choose(name)) is not None:
+            self.choice = choice
+            name = choice.name
+            head.query = replace_query_model(head.query, name)
+        self._want(state.names.require(name))
+
     def _start_passage(self) -> None:
-        """`/upstream/<model>/<rest>`: the body is nobody's business here and is passed on as it comes."""
-        passage = self._state.passage(self._head)
+        """`/upstream/<model>/<rest>`, `/comfyui/<rest>`: the body is nobody's business here and is passed on as it comes."""
+        state = self._state
+        passage = state.passage(self._endpoint, self._head)
         if isinstance(passage, bytes):
             self._phase = OVER
             self._client.reply(*redirect(self._head.method, passage))
             return
         self._path = passage.rest
-        if passage.resolved.kind is Kind.LOCAL and self._state.must_not_start(passage):
-            raise Conflict(
-                f'model "{passage.resolved.model}" is not loaded, and {passage.rest.decode("latin-1")} does not load it'
-            )
-        self._want(passage.resolved)
+        choice = self.choice = state.select(passage.name)
+        wanted = state.names.require(passage.name if choice is None else choice.name)
+        state.check_load(self._endpoint, wanted, passage.rest)
+        self._want(wanted)
 
     def body(self, data: bytes) -> None:
         if self._passing is COLLECTED:
@@ -206,7 +223,13 @@ class Exchange:
             asked = read(known.get(b"content-type"), body, head.query)
         else:
             asked = self._upload.asked(head.query)
-        wanted = self._state.names.require(asked.model)
+        name = asked.model
+        if self._state.has_choices and (choice := self._state.choose(name)) is not None:
+            self.choice = choice
+            name = choice.name
+            if asked.kind is BodyKind.JSON:
+                body = replace_model(body, name)
+        wanted = self._state.names.require(name)
         if asked.kind is BodyKind.JSON:
             self._body = [self._state.edit(wanted, body)]
         else:
@@ -280,6 +303,8 @@ class Exchange:
             if upstream is None:
                 raise Conflict(f'model "{wanted.model}" is not loaded, and a websocket does not load it')
             self._take(upstream)
+            if self.choice is not None:
+                self.choice.release()  # it counts nowhere
             return
         self._ticket = state.engine.new_ticket()
         state.engine.arrive(self._ticket, wanted.model, self)
@@ -301,6 +326,8 @@ class Exchange:
         ticket, self._ticket = self._ticket, 0
         if ticket:
             self._state.engine.leave(ticket)
+        if self.choice is not None:
+            self.choice.release()
 
     # --- sending (called by http.upstream) ---
 
@@ -479,6 +506,8 @@ class Exchange:
         phase, self._phase = self._phase, OVER
         if phase is OVER:
             return
+        if self.choice is not None and phase < ANSWERING:
+            self.choice.failed(error, self._state.engine.loop.time())
         try:
             if phase is not ANSWERING:
                 self._state.answer_error(self._client, self._head, error)

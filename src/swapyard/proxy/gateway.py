@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swapyard.errors import MethodNotAllowed, NotServed, RequestError, Unauthorized
+from swapyard.errors import MethodNotAllowed, RequestError, Unauthorized
 from swapyard.http.asgi import AsgiApp, AsgiHandler
 from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.server import ClientConnection, Handler
-from swapyard.proxy.endpoints import PLAIN, Step, allowed_methods, find, tidy
+from swapyard.proxy.endpoints import PLAIN, allowed_methods, find, tidy
 from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.replies import Reply, preflight, render, tidied
 from swapyard.proxy.state import ProxyState
@@ -59,8 +59,6 @@ class Gateway:
             if allowed and method not in allowed:
                 return self.error(client, head, MethodNotAllowed(method, path, allowed))
             return AsgiHandler(self._app, head, client, self._spawn)
-        if endpoint.step is Step.LATER:
-            return self.error(client, head, NotServed(f"{path} is known, but not served by this version"))
         return Exchange(state, head, client, endpoint)
 
     def refuse(self, client: ClientConnection, error: RequestError) -> None:

@@ -2,7 +2,7 @@
 
 `Names` is built once per configuration and is then a dict look-up per request. The order: model id, alias,
 a peer's full name `<peer>/<model>`, a bare peer name that exactly one peer offers. Profiles and selectors stand before
-this and are not its business: they replace one name by another.
+this and replace one name by another; of selectors only the names are known here.
 
 What `/upstream/` paths say is read here too, because only the known names tell where the name ends. Paths are the raw
 bytes of the request target, without the query.
@@ -16,6 +16,7 @@ import difflib
 import heapq
 import re
 from collections import Counter
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -59,12 +60,19 @@ class Resolved:
 
 
 class Passage(NamedTuple):
-    """An `/upstream/` path, taken apart. `rest` is what the upstream is asked for, byte for byte. It is empty where nothing
-    follows the name, not even a slash: then the client is redirected (`upstream_location`)."""
+    """An `/upstream/` path, taken apart: a known name or a selector, and `rest`, what the upstream is asked for, byte for
+    byte. It is empty where nothing follows the name, not even a slash: then the client is redirected."""
 
-    resolved: Resolved
     name: str
     rest: bytes
+
+
+class NameInPath(NamedTuple):
+    """A name that begins a raw path: where it ends there, and where what follows it begins, behind the separator."""
+
+    name: str
+    end: int
+    following: int
 
 
 class Names:
@@ -87,7 +95,10 @@ class Names:
         # `unlisted` hides a model from listings; a hint must not give it away.
         unlisted = {model_id for model_id, model in config.models.items() if model.unlisted}
         self._shown = [name for name, to in known.items() if to.kind is Kind.PEER or to.model not in unlisted]
-        self._most_segments = max((name.count("/") + 1 for name in known), default=0)
+        self._shown += [name for name, selector in config.selectors.items() if not selector.unlisted]
+        # A selector stands before what else its name may mean (a peer's bare name).
+        self._in_paths = known.keys() | config.selectors.keys()
+        self._most_segments = most_segments(self._in_paths)
         self._ignored = [re.compile(pattern).search for pattern in config.ignore_paths]
 
     def resolve(self, name: str) -> Resolved | None:
@@ -124,22 +135,12 @@ class Names:
         return [_mark(name[:LONGEST_SHOWN].casefold()) for name in self._shown]
 
     def split_upstream(self, raw: bytes) -> Passage | None:
-        """Takes the path after `/upstream/` apart: the longest known name that begins it, segment by segment, and the rest.
-
-        Names are compared decoded (`author%2Fmodel` is `author/model`), with empty segments left out; the rest keeps the
-        client's own percent-escapes (llama-swap #986). None where no known name begins the path.
-        """
-        name, found = b"", None
-        for start, end, following in _segments(raw, self._most_segments):
-            name = name + b"/" + raw[start:end] if name else raw[start:end]
-            resolved = self._known.get(unquote_to_bytes(name).decode(errors="replace"))
-            if resolved is not None:
-                found = resolved, end, following
+        """Takes the path after `/upstream/` apart: the longest known name that begins it, segment by segment, and the rest,
+        which keeps the client's own percent-escapes (llama-swap #986). None where no known name begins the path."""
+        found = longest_name(raw, self._in_paths, self._most_segments)
         if found is None:
             return None
-        resolved, end, following = found
-        nothing_follows = end == len(raw)
-        return Passage(resolved, resolved.requested, b"" if nothing_follows else b"/" + raw[following:])
+        return Passage(found.name, b"" if found.end == len(raw) else b"/" + raw[found.following :])
 
     def ignored(self, rest: str) -> bool:
         """Whether `upstream.ignorePaths` matches this rest (decoded): such a request never starts a model."""
@@ -150,6 +151,22 @@ def upstream_location(name: str, raw_query: bytes = b"") -> bytes:
     """Where `/upstream/<name>` redirects to, with the query that came along."""
     location = b"/upstream/" + quote(name, safe="/:@!$&'()*+,;=~").encode() + b"/"
     return location + b"?" + raw_query if raw_query else location
+
+
+def longest_name(raw: bytes, known: Container[str], most: int) -> NameInPath | None:
+    """The longest of the known names that begins a raw path. Names are compared decoded (`author%2Fmodel` is
+    `author/model`), with empty segments left out. `most`: segments that the longest of them has."""
+    name, found = b"", None
+    for start, end, following in _segments(raw, most):
+        name = name + b"/" + raw[start:end] if name else raw[start:end]
+        text = unquote_to_bytes(name).decode(errors="replace")
+        if text in known:
+            found = NameInPath(text, end, following)
+    return found
+
+
+def most_segments(names: Iterable[str]) -> int:
+    return max((name.count("/") + 1 for name in names), default=0)
 
 
 def _segments(raw: bytes, most: int) -> list[tuple[int, int, int]]:

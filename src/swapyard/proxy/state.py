@@ -1,19 +1,22 @@
 """What exchanges need of the configuration, made once per configuration. A reload makes a new one; exchanges that have begun
-keep theirs."""
+keep theirs. The one thing in it that changes is which profile is active: none at first."""
 
 from __future__ import annotations
 
 from urllib.parse import unquote
 
 from swapyard.config.schema import Config, Http
-from swapyard.errors import ModelNotFound, RequestError
+from swapyard.errors import Conflict, ModelNotFound, RequestError
 from swapyard.http.headers import RequestHead
 from swapyard.http.server import ClientConnection, Limits
+from swapyard.proxy import comfyui
 from swapyard.proxy.auth import Keys
-from swapyard.proxy.endpoints import TABLE, UPSTREAM_PREFIX, Endpoint
+from swapyard.proxy.endpoints import TABLE, UPSTREAM_PREFIX, Endpoint, Where
+from swapyard.proxy.profiles import Pins
 from swapyard.proxy.replies import render
 from swapyard.proxy.resolve import Kind, Names, Passage, Resolved, upstream_location
 from swapyard.proxy.rewrite import Edits
+from swapyard.proxy.selectors import Choice, choosers
 from swapyard.runtime.engine import Engine
 
 
@@ -39,6 +42,10 @@ class ProxyState:
         self._edits = {name: edits for name, model in models if (edits := Edits.compile(model)) is not None}
         self._names_sent = {name: model.use_model_name for name, model in models if model.use_model_name}
         self._ignoring_websockets = {name for name, model in models if model.compat.ignore_websockets}
+        self._profiles = config.profiles
+        self._pins: Pins | None = None
+        self._choosers = choosers(config, self.names, engine)
+        self.has_choices = bool(self._choosers)  # whether a name may stand for another than its own
         self._forward_paths = {id(row): row.forward_path.encode("latin-1") for row in TABLE}
 
     def authorized(self, head: RequestHead) -> bool:
@@ -48,9 +55,38 @@ class ProxyState:
     def forward_path(self, endpoint: Endpoint) -> bytes:
         return self._forward_paths[id(endpoint)]
 
-    def passage(self, head: RequestHead) -> Passage | bytes:
-        """An `/upstream/` path taken apart, or the Location to redirect to. Raises ModelNotFound."""
+    # --- which name stands for which ---
+
+    @property
+    def profile(self) -> str | None:
+        """The id of the active profile."""
+        return None if self._pins is None else self._pins.profile_id
+
+    def activate(self, profile: str | None) -> None:
+        """From now on; None: no profile is active. Raises KeyError for an unknown one."""
+        self._pins = None if profile is None else Pins(profile, self._profiles[profile])
+        self.has_choices = bool(self._choosers) or profile is not None
+
+    def choose(self, name: str) -> Choice | None:
+        """What stands for a name that a client wrote: a pin's target first, then a selector's. None where the name stands
+        for itself. Raises NotFound (a disabled pin) and Unavailable (no target). The caller releases the choice."""
+        target = name if self._pins is None else self._pins.target(name)
+        return self.select(target) or (Choice(target) if target != name else None)
+
+    def select(self, name: str) -> Choice | None:
+        """Like `choose`, but for selectors alone."""
+        chooser = self._choosers.get(name)
+        return None if chooser is None else chooser.choose()
+
+    # --- paths that name the model ---
+
+    def passage(self, endpoint: Endpoint, head: RequestHead) -> Passage | bytes:
+        """A path taken apart, pins applied, or the Location to redirect to. Raises NotFound."""
+        if endpoint.where is Where.FIXED:
+            return comfyui.passage(head, self.names)
         raw = head.path[len(UPSTREAM_PREFIX) :]
+        if self._pins is not None:
+            raw = self._pins.rewrite_path(raw)
         passage = self.names.split_upstream(raw)
         if passage is None:
             name = unquote(raw.decode("latin-1")).strip("/")
@@ -59,11 +95,15 @@ class ProxyState:
             return upstream_location(passage.name, head.query)
         return passage
 
-    def must_not_start(self, passage: Passage) -> bool:
-        """Whether the request is of a kind that starts no model (`upstream.ignorePaths`), and the model is not ready."""
-        if not self.names.ignored(unquote(passage.rest.decode("latin-1"))):
-            return False
-        return self.engine.ready_upstream(passage.resolved.model) is None
+    def check_load(self, endpoint: Endpoint, wanted: Resolved, rest: bytes) -> None:
+        """Raises Conflict for requests of the kind that loads no model, where the model is not ready."""
+        if endpoint.where is Where.FIXED:
+            may_load, hint = comfyui.may_load(rest), f"; {endpoint.path} does"
+        else:
+            may_load, hint = not self.names.ignored(unquote(rest.decode("latin-1"))), ""
+        if not may_load and wanted.kind is Kind.LOCAL and self.engine.ready_upstream(wanted.model) is None:
+            shown = rest[:200].decode("latin-1")
+            raise Conflict(f'model "{wanted.model}" is not loaded, and {shown} does not load it{hint}')
 
     def ignores_websockets(self, model: str) -> bool:
         return model in self._ignoring_websockets
