@@ -108,7 +108,7 @@ class Yard:
         self.port = 0
         self._started: asyncio.Queue[PlayedProcess] = asyncio.Queue()
         models = {model: ModelPolicy(**policy) for model in config.models}
-        self.engine = CountingEngine(Scheduler(Policy(models, GroupPlanner({}))), self, loop)
+        self.engine = CountingEngine(Scheduler(Policy(models, GroupPlanner(config.routing.groups))), self, loop)
         self.gateway = Gateway(ProxyState(config, self.engine), control_plane, self.spawn)
         self.server = Server(loop=loop, accept=self.gateway.accept, refuse=self.gateway.refuse, log_end=self.log_end)
         self.tasks: set[asyncio.Task[Any]] = set()
