@@ -99,7 +99,7 @@ async def test_a_query_has_its_model_exchanged(open_yard: OpenYard, wire: Any, m
     ("target", "body", "target_told", "body_told"),
     [
         (b"/v1/completions?x=1", b"prompt=a+b&model=sel&n=1", b"/v1/completions?x=1", b"prompt=a+b&model=alias&n=1"),
-        (b"/v1/completions?model=n", b"prompt=x&model=sel", b"/v1/completions?model=n", b"prompt=x&model=alias"),
+        (b"/v1/completions?model=n", b"prompt=x&model=sel", b"/v1/completions?model=alias", b"prompt=x&model=alias"),
         (b"/v1/completions?model=sel&x", b"prompt=x", b"/v1/completions?model=alias&x", b"prompt=x"),
     ],
 )
