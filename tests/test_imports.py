@@ -81,11 +81,13 @@ def test_every_import_is_of_the_standard_library_ours_or_a_dependency() -> None:
     known = {
         "httptools",
         "msgspec",
+        "prometheus_client",
         "psutil",
         "starlette",
         "uvloop",
         "winloop",
         "yaml",
+        "zstandard",
         "swapyard",
     } | sys.stdlib_module_names
     foreign = {imported.split(".")[0] for path in modules().values() for imported, _ in imports(path)} - known

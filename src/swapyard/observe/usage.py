@@ -1,0 +1,204 @@
+"""Token figures of a response, picked out as it passes.
+
+    tap = tap_response(path, status, content_type, content_encoding)     once the head of the response is known
+    tap.feed(data)                                                        every piece of its body, as it came
+    usage = tap.end()                                                     once, at its end or wherever it broke off
+
+For every API family: OpenAI (chat, completions, responses, embeddings, audio, images), Anthropic's messages, llama.cpp's own
+routes, rerankers, vLLM. A tap never raises and holds little (20 KiB of a stream, 48 KiB of a JSON answer): the two ends of
+the body, which are read when it is over. Until then a piece costs about 0.1 us. What a figure means: `observe.figures`.
+
+`first_token_at` is the reading of `clock` when the first piece came that carries a part of the answer: pings, and the events
+that open an Anthropic or a Responses stream before a token is there, are none. 0.0 while there is none.
+
+Not thread-safe: a tap belongs to whoever passes the response on.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Final
+
+from swapyard.observe.decoding import Decoder, UndecodableError, decoder
+from swapyard.observe.ends import Ends
+from swapyard.observe.figures import Usage
+from swapyard.observe.findings import Findings, may_tell
+
+_LINE_END: Final = re.compile(rb"[\r\n]+")
+# What the first event with a part of the answer has in it, where a stream opens with events that have none.
+_FIRST_TOKEN: Final = {"messages": b"content_block_delta", "responses": b".delta"}
+_BINARY: Final = ("audio/", "image/", "video/", "font/", "application/octet-stream", "text/html")
+
+Clock = Callable[[], float]
+
+
+class UsageTap:
+    """One response that tells nothing; the base of those that may."""
+
+    __slots__ = ("_clock", "first_token_at", "unreadable")
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self.first_token_at = 0.0
+        self.unreadable = ""  # why the body could not be read to its end
+
+    def feed(self, data: bytes) -> None:
+        if self.first_token_at == 0.0:
+            self.first_token_at = self._clock()
+
+    def end(self) -> Usage:
+        return Usage(error=self.unreadable)
+
+
+class DocumentTap(UsageTap):
+    """One JSON answer. Kept whole while it is short; of a long one (embeddings, images) the two ends."""
+
+    __slots__ = ("_ends", "_failed", "_last_only")
+
+    def __init__(self, *, last_only: bool = False, failed: bool = False, clock: Clock = time.monotonic) -> None:
+        """`last_only`: of an array only the last element counts. `failed`: the answer tells what went wrong."""
+        super().__init__(clock)
+        self._last_only = last_only
+        self._failed = failed
+        self._ends = Ends(16 * 1024, 16 * 1024)
+
+    def feed(self, data: bytes) -> None:
+        self._ends.add(data)
+        if self.first_token_at == 0.0:
+            self.first_token_at = self._clock()
+
+    def end(self) -> Usage:
+        findings, begin, text = Findings(self.unreadable), self._ends.begin, self._ends.rest()
+        if self._failed:
+            if begin is None:
+                findings.failure(text)
+        elif begin is None:
+            findings.document(text, last_only=self._last_only)
+        else:
+            findings.skim(begin)
+            findings.skim(text)
+        return findings.usage()
+
+
+class StreamTap(UsageTap):
+    """A stream of server-sent events, cut anywhere, with any of the line ends that the format knows.
+
+    Anthropic tells the input in the first event; everything else is told at the end, or again and again with the last word
+    being the right one, and so are errors. The ends are kept small: thousands of streams may be open.
+    """
+
+    __slots__ = ("_add", "_ends", "_first_token")
+
+    def __init__(self, first_token: bytes = b"data:", clock: Clock = time.monotonic) -> None:
+        """`first_token`: what the first event with a part of the answer has in it."""
+        super().__init__(clock)
+        self._first_token = first_token
+        self._ends = Ends(4 * 1024, 8 * 1024)
+        self._add = self._ends.add
+
+    def feed(self, data: bytes) -> None:
+        self._add(data)
+        if self.first_token_at == 0.0 and self._first_token in data:
+            self.first_token_at = self._clock()
+
+    def end(self) -> Usage:
+        findings, begin, text = Findings(self.unreadable), self._ends.begin, self._ends.rest()
+        if begin is not None:
+            read_events(begin, findings)
+            # The end most likely begins inside an event, perhaps one of megabytes with all of the answer in it.
+            line_end = _LINE_END.search(text)
+            cut = line_end.end() if line_end else len(text)
+            findings.skim(text[:cut])
+            text = text[cut:]
+        read_events(text, findings)
+        return findings.usage()
+
+
+def read_events(text: bytes, findings: Findings) -> None:
+    """Server-sent events. A `data` line that is JSON counts by itself, as some engines leave the blank lines out; else it
+    is a part of its event (WHATWG SSE, 9.2.6)."""
+    if not may_tell(text):
+        return
+    parts: list[bytes] = []
+    for line in (*text.splitlines(), b""):
+        line = line.strip()
+        if line.startswith(b"data:"):
+            data = line[5:].strip()
+            told = (parts or may_tell(data)) and findings.event(data)
+            if not told and (parts or data[-1:] != b"}"):
+                parts.append(data)
+        elif not line and parts:
+            findings.event(b"\n".join(parts))
+            parts = []
+
+
+class EncodedTap(UsageTap):
+    """A response with a Content-Encoding, decoded for another tap. What cannot be decoded ends the reading, not the
+    response."""
+
+    __slots__ = ("_decoder", "_inner")
+
+    def __init__(self, decoder: Decoder, inner: UsageTap) -> None:
+        super().__init__()
+        self._decoder = decoder
+        self._inner = inner
+
+    def feed(self, data: bytes) -> None:
+        if self.unreadable:
+            return
+        try:
+            for piece in self._decoder.feed(data):
+                self._inner.feed(piece)
+        except UndecodableError as error:
+            self.unreadable = self._inner.unreadable = f"the response cannot be decoded: {error}"
+        self.first_token_at = self._inner.first_token_at
+
+    def end(self) -> Usage:
+        return self._inner.end()
+
+
+class _Kind(Enum):
+    STREAM = auto()
+    DOCUMENT = auto()
+    BINARY = auto()
+
+
+@lru_cache(maxsize=256)
+def _kind(content_type: str) -> _Kind:
+    lowered = content_type.lower()
+    if "text/event-stream" in lowered:
+        return _Kind.STREAM
+    return _Kind.BINARY if lowered.startswith(_BINARY) else _Kind.DOCUMENT
+
+
+def tap_response(
+    path: str, status: int, content_type: str = "", content_encoding: str = "", *, clock: Clock = time.monotonic
+) -> UsageTap:
+    """The tap for a response. `path`: as it is metered (`/v1/messages`), also behind `/upstream/<model>`; the two header
+    fields as text, "" where they are absent."""
+    tap = _plain_tap(path, status, content_type, clock)
+    if not content_encoding:
+        return tap
+    try:
+        undo = decoder(content_encoding)
+    except UndecodableError as error:
+        blind = UsageTap(clock)
+        blind.unreadable = f"the response cannot be decoded: {error}"
+        return blind
+    return tap if undo is None else EncodedTap(undo, tap)
+
+
+def _plain_tap(path: str, status: int, content_type: str, clock: Clock) -> UsageTap:
+    if not 200 <= status < 300:
+        return DocumentTap(failed=True, clock=clock)
+    match _kind(content_type):
+        case _Kind.STREAM:
+            return StreamTap(_FIRST_TOKEN.get(path.rpartition("/")[2], b"data:"), clock)
+        case _Kind.DOCUMENT:
+            return DocumentTap(last_only=path.startswith("/infill"), clock=clock)
+        case _Kind.BINARY:
+            return UsageTap(clock)
