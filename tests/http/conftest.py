@@ -1,5 +1,5 @@
-"""What the tests of the HTTP layer share: `wire` (both ends of a connection, see wire.py) and `open_site`, a server whose
-handlers the test plays."""
+"""What the tests of the HTTP layer share: `wire` (both ends of a connection, see wire.py), `stage` (both sides without
+sockets, see http_stage.py) and `open_site`, a server whose handlers the test plays."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.server import ClientConnection, Handler, Limits, Server
 
 
-def load_wire() -> ModuleType:
-    name = "swapyard_tests_wire"
+def load(part: str) -> ModuleType:
+    name = f"swapyard_tests_{part}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "wire.py")
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{part}.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -32,7 +32,13 @@ def load_wire() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def wire() -> ModuleType:
-    return load_wire()
+    return load("wire")
+
+
+@pytest.fixture(scope="session")
+def stage() -> ModuleType:
+    """Both sides without sockets: tests/http/http_stage.py."""
+    return load("http_stage")
 
 
 class Played:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol, cast
@@ -21,6 +22,9 @@ from swapyard.http.sockets import enable_keepalive, reset
 
 WRITE_HIGH = 256 * 1024
 LONGEST_HEAD = 256 * 1024  # bytes of a response head, 1xx responses before it included
+
+# What a reason must not hold (RFC 9112 4); llhttp lets everything pass but line ends.
+CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 log = logging.getLogger("swapyard.http")
 
@@ -365,6 +369,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         fields, self._fields = self._fields, []  # fields that come later are trailers
+        if self._reason != b"OK" and CONTROL(self._reason):
+            raise MalformedResponseError("a control character in the reason behind its status")
         if 100 <= status < 200 and status != 101:
             sink.interim(status, self._reason, fields)
             return
