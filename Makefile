@@ -28,13 +28,13 @@ test-fast: .stamps/dev
 	$(BIN)/python -m pytest -q -n auto -m "not slow" --ignore=tests/e2e --ignore=tests/runtime --ignore=tests/demo $(ARGS)
 
 check: .stamps/dev
-	$(BIN)/ruff check src tests bench tools
-	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/ruff check src tests bench tools examples
+	$(BIN)/ruff format --check src tests bench tools examples
 	$(BIN)/mypy
 
 format: .stamps/dev
-	$(BIN)/ruff check --fix src tests bench tools
-	$(BIN)/ruff format src tests bench tools
+	$(BIN)/ruff check --fix src tests bench tools examples
+	$(BIN)/ruff format src tests bench tools examples
 
 # docs/endpoints.md and docs/keys.md are made from the tables in the code; a test fails when they differ.
 docs: .stamps/dev

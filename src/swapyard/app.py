@@ -29,7 +29,6 @@ from swapyard.config.mask import masked_command
 from swapyard.config.schema import Config
 from swapyard.config.watch import Watch
 from swapyard.core.lifecycle import State
-from swapyard.core.scheduler import Scheduler
 from swapyard.errors import ConfigError, RequestError
 from swapyard.http.server import ClientConnection, Server
 from swapyard.http.tls import Certificate
@@ -47,6 +46,7 @@ from swapyard.runtime.launchers.local import LocalLauncher
 from swapyard.runtime.launchpad import ConfiguredLaunchpad
 from swapyard.runtime.policy import policy_of, replaced_models
 from swapyard.runtime.process import kill_everything_now, reap_strangers
+from swapyard.runtime.strategies import origins, scheduler_of
 from swapyard.runtime.threads import in_daemon_thread
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class App:
         self.log = self.logs.proxy_logger()
         logging.basicConfig(handlers=[StandardLogging(self.log)], level=logging.WARNING, force=True)
         self._launcher = LocalLauncher()
-        self.engine = Engine(Scheduler(policy_of(config)), self._launchpad(config), loop)
+        policy = policy_of(config)
+        self.engine = Engine(scheduler_of(config.routing.scheduler, policy), self._launchpad(config), loop)
         self.engine.observers.append(self._log_transition)
         self._control_plane = LateControlPlane(loop)
         self.gateway = Gateway(ProxyState(config, self.engine), self._control_plane, self.spawn)
@@ -129,6 +130,11 @@ class App:
         self._housekeeping: list[asyncio.Task[Any]] = []
         self._signals = 0
         self._warn(loaded)
+        self._tell_strategies()
+
+    def _tell_strategies(self) -> None:
+        for strategy in origins(self.config):
+            self.log.info("%s decides", strategy)
 
     def _warn(self, loaded: Loaded) -> None:
         for warning in (*loaded.warnings, *filter_problems(loaded.config)):
@@ -321,6 +327,9 @@ class App:
             len(new.models),
             f", changed or gone: {', '.join(sorted(replaced))}" if replaced else ", no running model is affected",
         )
+        self._tell_strategies()
+        if new.routing.scheduler != old.routing.scheduler:
+            self.log.warning("routing.scheduler.use changes with the next start")
         if new.log_to_stdout != old.log_to_stdout:
             self.log.warning("logToStdout changes with the next start")
         # What is preloaded already, or was swapped out since, is left as it is.

@@ -82,6 +82,7 @@ def _serve(command: Serve) -> int:
     from swapyard.cli.version import this_build
     from swapyard.config.load import load
     from swapyard.config.watch import Watch
+    from swapyard.runtime.strategies import Installed
 
     config, config_dir = _path(command.config), _path(command.config_dir)
     for warning in command.warnings:
@@ -91,7 +92,7 @@ def _serve(command: Serve) -> int:
         certificate = Path(command.tls_cert_file), Path(command.tls_key_file)
     return serve(
         Options(
-            load=lambda previous: load(config, config_dir, environ=os.environ, previous=previous),
+            load=lambda previous: load(config, config_dir, environ=os.environ, previous=previous, strategies=Installed()),
             listen=command.listen,
             certificate=certificate,
             watch=Watch(config, config_dir) if command.watch_config else None,

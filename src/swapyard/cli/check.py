@@ -11,6 +11,7 @@ from swapyard.config.mask import masked
 from swapyard.config.render import to_yaml
 from swapyard.errors import ConfigError
 from swapyard.proxy.rewrite import filter_problems
+from swapyard.runtime.strategies import Installed, origins
 
 
 def run(config: Path | None, config_dir: Path | None, out: TextIO) -> int:
@@ -19,7 +20,7 @@ def run(config: Path | None, config_dir: Path | None, out: TextIO) -> int:
     The YAML can be loaded again, apart from the masked secrets.
     """
     try:
-        loaded = load(config, config_dir, environ=os.environ)
+        loaded = load(config, config_dir, environ=os.environ, strategies=Installed())
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=out)
@@ -28,5 +29,7 @@ def run(config: Path | None, config_dir: Path | None, out: TextIO) -> int:
         return 1
     for warning in (*loaded.warnings, *filter_problems(loaded.config)):
         print(f"# warning: {warning}", file=out)
+    for strategy in origins(loaded.config):
+        print(f"# {strategy}", file=out)
     out.write(to_yaml(masked(loaded.config)))
     return 0

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from swapyard.config.file import FileConfig
+from swapyard.config.file import OTHERS, FileConfig
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {"type": "string", "pattern": r"\$\{[^}]+\}"}
@@ -57,5 +57,7 @@ def lenient(part: Any) -> Any:
         case "object":
             widened["type"] = ["object", "null"]
             if "properties" in widened:
-                widened["additionalProperties"] = False  # the loader warns of unknown keys
+                # The loader warns of unknown keys, but where any may be the name of an installed strategy.
+                others = widened["properties"].pop(OTHERS, None)
+                widened["additionalProperties"] = {"description": others["description"]} if others else False
     return about | widened

@@ -18,6 +18,7 @@ from swapyard.config.names import Local, Names, Remote
 from swapyard.config.patterns import PatternError, to_python
 from swapyard.config.problems import Path, Problems
 from swapyard.config.schema import Config, Peer, PeerTimeouts, Performance, Profile, Routing, Selector, Store
+from swapyard.config.strategies import PLANNERS
 from swapyard.config.urls import base_url_doubt, url_fault
 from swapyard.core.matrix import MatrixSets
 
@@ -248,9 +249,9 @@ def targets(
 def check_spillover(
     name: str, meanings: list[Local | Remote], routing: Routing, sets: MatrixSets | None, problems: Problems
 ) -> None:
-    """The local targets of a spillover selector must be able to run together."""
+    """The local targets of a spillover selector must be able to run together (another package's planner cannot be asked)."""
     local = [meaning.model for meaning in meanings if isinstance(meaning, Local)]
-    if len(local) < 2:
+    if len(local) < 2 or routing.router not in PLANNERS:
         return
     path: Path = ("selectors", name, "targets")
     listed = ", ".join(local)

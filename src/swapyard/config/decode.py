@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta, Struct
 from yaml import ScalarNode
 
+from swapyard.config.file import OTHERS
 from swapyard.config.macros import Scope, text_form
 from swapyard.config.nodes import NULL_WORDS, PLAIN, Mapping, Node, Sequence, Value, is_null, kind_of, kind_of_value, typed
 from swapyard.config.problems import Path, Problems
@@ -242,9 +243,12 @@ def read_struct(kind: type[Struct], node: Mapping, path: Path, context: Context,
     default)."""
     keys = table(kind)
     values: dict[str, Any] = {}
+    others = keys.get(OTHERS)
     for key, (_, value) in node.entries.items():
         entry = keys.get(key)
-        if entry is None:
+        if others is not None and (entry is None or entry is others):
+            values.setdefault(others[0], {})[key] = read_any(value, (*path, key), context)
+        elif entry is None:
             unknown(key, value, keys, path, context)
         elif key not in given:
             found = entry[1](value, (*path, key), context)

@@ -3,8 +3,8 @@
 This is the one table of keys. `decode` reads files by it (types, bounds, unknown keys) and `swapyard schema` prints it as
 JSON Schema for editors. What the rest of Swapyard uses is `schema`, made from this by `load`.
 
-A field's file key is its name in camel case, or the explicit `name=`. Seconds are whole numbers unless the type says
-otherwise.
+A field's file key is its name in camel case, or the explicit `name=`; `OTHERS` takes the keys that no field has. Seconds are
+whole numbers unless the type says otherwise.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def doc(text: str, reload: str = "") -> Meta:
 
 Seconds = Annotated[int, Meta(ge=0)]
 Names = tuple[str, ...]
+OTHERS = "*"
 FreeData = dict[str, Any]
 
 
@@ -148,10 +149,13 @@ class FileMatrix(Struct, kw_only=True, frozen=True):
 class FileRouterSettings(Struct, kw_only=True, frozen=True):
     groups: Annotated[dict[str, FileGroup], doc("Groups, by id.")] = field(default_factory=dict)
     matrix: Annotated[FileMatrix | None, doc("The matrix router's sets.")] = None
+    others: Annotated[
+        FreeData, doc("Settings of a planner that an installed package brings, by its name; the package checks them.")
+    ] = field(default_factory=dict, name=OTHERS)
 
 
 class FileRouter(Struct, kw_only=True, frozen=True):
-    use: Annotated[Literal["", "group", "matrix"], doc("Which router decides.")] = ""
+    use: Annotated[str, doc("Who decides: group (unless told otherwise), matrix, or an installed planner's name.")] = ""
     settings: Annotated[FileRouterSettings, doc("Settings per router.")] = FileRouterSettings()
 
 
@@ -169,10 +173,13 @@ class FileFifo(Struct, rename="camel", kw_only=True, frozen=True):
 
 class FileSchedulerSettings(Struct, kw_only=True, frozen=True):
     fifo: Annotated[FileFifo, doc("Settings of the fifo scheduler.")] = FileFifo()
+    others: Annotated[
+        FreeData, doc("Settings of a scheduler that an installed package brings, by its name; the package checks them.")
+    ] = field(default_factory=dict, name=OTHERS)
 
 
 class FileScheduler(Struct, kw_only=True, frozen=True):
-    use: Annotated[Literal["", "fifo"], doc("Which scheduler decides.")] = ""
+    use: Annotated[str, doc("Who decides: fifo (unless told otherwise), or an installed scheduler's name.")] = ""
     settings: Annotated[FileSchedulerSettings, doc("Settings per scheduler.")] = FileSchedulerSettings()
 
 

@@ -10,7 +10,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from swapyard.config.problems import Problems
 from swapyard.config.routing import routing_of
 from swapyard.config.schema import Config, Http, Model
 from swapyard.config.sources import find_sources, read_text
+from swapyard.config.strategies import BuiltIn, Strategies
 from swapyard.config.yaml_source import Source, parse
 from swapyard.errors import ConfigError
 
@@ -49,6 +50,7 @@ class Surroundings:
     environ: Mapping[str, str]
     platform: str
     previous: Config | None = None
+    strategies: Strategies = field(default_factory=BuiltIn)
 
 
 def load(
@@ -58,16 +60,18 @@ def load(
     environ: Mapping[str, str],
     platform: str = sys.platform,
     previous: Config | None = None,
+    strategies: Strategies | None = None,
 ) -> Loaded:
     """The configuration of a file, a directory's *.yml and *.yaml files, or both. Raises ConfigError.
 
     `platform` decides how commands are split and stopped (`sys.platform`'s words). With a `previous` configuration, models
-    keep their ports (see `ports`). Some CPU time for large files: 10,000 models take about a second.
+    keep their ports (see `ports`). `strategies`: what is installed, None for the built-in ones alone. Some CPU time for
+    large files: 10,000 models take about a second.
     """
     problems = Problems()
     paths = find_sources(config, config_dir)
     texts = [(str(path), read_text(path, problems)) for path in paths]
-    around = Surroundings(environ, platform, previous)
+    around = Surroundings(environ, platform, previous, strategies or BuiltIn())
     resolved = resolve([(name, text) for name, text in texts if text is not None], around, problems)
     return Loaded(resolved, problems.warning_lines(), paths)
 
@@ -79,10 +83,12 @@ def loads(
     environ: Mapping[str, str] | None = None,
     platform: str = sys.platform,
     previous: Config | None = None,
+    strategies: Strategies | None = None,
 ) -> Loaded:
     """Like `load`, of a text; `name` stands in messages."""
     problems = Problems()
-    resolved = resolve([(name, text)], Surroundings(environ or {}, platform, previous), problems)
+    around = Surroundings(environ or {}, platform, previous, strategies or BuiltIn())
+    resolved = resolve([(name, text)], around, problems)
     return Loaded(resolved, problems.warning_lines(), [])
 
 
@@ -115,15 +121,19 @@ def interpret(tree: Tree, sources: list[Source], around: Surroundings, problems:
     if all(is_absent(child(tree, key)) for key in ("models", "peers")):
         problems.warn((), "no models: nothing can be served; describe them under models:")
     warn_of_shared_addresses(models, problems)
-    return assemble(raw, models, problems)
+    config = assemble(raw, models, around.strategies, problems)
+    if not problems.errors:
+        for path, message in around.strategies.findings(config):
+            problems.error(path, message)
+    return config
 
 
-def assemble(raw: FileConfig, models: dict[str, Model], problems: Problems) -> Config:
+def assemble(raw: FileConfig, models: dict[str, Model], strategies: Strategies, problems: Problems) -> Config:
     """What needs more than one block: names, routing, and all that refers to models."""
     problems.settle()
     peers = {name: checks.peer(name, peer, problems) for name, peer in raw.peers.items()}
     names = collect(models, peers, problems)
-    routing, sets = routing_of(raw, names, problems)
+    routing, sets = routing_of(raw, names, strategies, problems)
     selectors = {}
     for name, block in raw.selectors.items():
         selectors[name], meanings = checks.selector(name, block, raw.selectors, names, problems)

@@ -70,6 +70,11 @@ def masked(config: Config) -> Config:
         selectors={
             name: replace(selector, metadata=masked_data(selector.metadata)) for name, selector in config.selectors.items()
         },
+        routing=replace(
+            config.routing,
+            router_settings=masked_data(config.routing.router_settings),
+            scheduler_settings=masked_data(config.routing.scheduler_settings),
+        ),
     )
 
 

@@ -96,10 +96,15 @@ def routing_of(routing: Routing) -> dict[str, Any]:
         router["settings"] = {"matrix": changed(routing.matrix)}
     elif groups:
         router["settings"] = {"groups": groups}
-    file: dict[str, Any] = {"router": router}
-    if routing.fifo != Fifo():
-        file["scheduler"] = {"use": routing.scheduler, "settings": {"fifo": changed(routing.fifo)}}
-    return file
+    elif routing.router_settings is not None:
+        router["settings"] = {routing.router: routing.router_settings}
+    scheduler: dict[str, Any] = {"use": routing.scheduler}
+    settings = {"fifo": changed(routing.fifo)} if routing.fifo != Fifo() else {}
+    if routing.scheduler_settings is not None:
+        settings[routing.scheduler] = routing.scheduler_settings
+    if settings:
+        scheduler["settings"] = settings
+    return {"router": router} | ({"scheduler": scheduler} if scheduler != {"use": "fifo"} else {})
 
 
 def changed(struct: Struct) -> dict[str, Any]:

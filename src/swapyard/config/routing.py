@@ -1,20 +1,28 @@
 """`routing`, `groups` and `matrix` to one `Routing`, whichever spelling the file uses.
 
-The old spelling (top-level `groups`, `matrix`) stays legal but not beside the new one.
+The old spelling (top-level `groups`, `matrix`) stays legal but not beside the new one. The settings of a planner or
+scheduler that another package brings are passed on as they are; that package checks them (`strategies`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from msgspec.structs import replace
 
 from swapyard.config.file import FileConfig, FileFifo, FileGroup, FileMatrix
 from swapyard.config.names import Names
-from swapyard.config.problems import Path, Problems
+from swapyard.config.problems import Path, Problems, dotted
 from swapyard.config.schema import Fifo, Group, Matrix, Routing
+from swapyard.config.strategies import PLANNERS, SCHEDULERS, Strategies
 from swapyard.core.matrix import MatrixError, MatrixSets, resolve_costs
 
 DEFAULT_GROUP = "(default)"  # of every model that is in no other group
 SETTINGS: Path = ("routing", "router", "settings")
+SCHEDULER: Path = ("routing", "scheduler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +35,54 @@ class Choice:
     matrix: FileMatrix | None
 
 
-def routing_of(raw: FileConfig, names: Names, problems: Problems) -> tuple[Routing, MatrixSets | None]:
+def routing_of(
+    raw: FileConfig, names: Names, strategies: Strategies, problems: Problems
+) -> tuple[Routing, MatrixSets | None]:
     """The routing, and the parsed matrix where that is in use and without errors."""
-    choice = choose(raw, problems)
-    fifo = fifo_of(raw.routing.scheduler.settings.fifo, names, problems)
+    routing, sets = router_of(raw, names, strategies, problems)
+    block = raw.routing.scheduler
+    scheduler = installed("scheduler", block.use or "fifo", (*SCHEDULER, "use"), strategies, problems)
+    warn_of_idle_settings(scheduler, SCHEDULER, block.settings.others, SCHEDULERS, problems)
+    fifo = fifo_of(block.settings.fifo, names, problems)
+    return replace(routing, scheduler=scheduler, fifo=fifo, scheduler_settings=block.settings.others.get(scheduler)), sets
+
+
+def router_of(
+    raw: FileConfig, names: Names, strategies: Strategies, problems: Problems
+) -> tuple[Routing, MatrixSets | None]:
+    choice = choose(raw, strategies, problems)
+    others = raw.routing.router.settings.others
+    warn_of_idle_settings(choice.router, SETTINGS[:-1], others, PLANNERS, problems)
     if choice.router == "matrix":
-        settings = choice.matrix or FileMatrix()
-        matrix, sets = matrix_of(settings, choice.path, names, problems)
-        return Routing(router="matrix", matrix=matrix, fifo=fifo), sets
-    return Routing(router="group", groups=groups_of(choice, names, problems), fifo=fifo), None
+        matrix, sets = matrix_of(choice.matrix or FileMatrix(), choice.path, names, problems)
+        return Routing(router="matrix", matrix=matrix), sets
+    if choice.router == "group":
+        return Routing(router="group", groups=groups_of(choice, names, problems)), None
+    return Routing(router=choice.router, router_settings=others.get(choice.router)), None
 
 
-def choose(raw: FileConfig, problems: Problems) -> Choice:
+def installed(kind: str, name: str, path: Path, strategies: Strategies, problems: Problems) -> str:
+    """The name of a planner or scheduler, which has to exist."""
+    missing = strategies.missing(kind, name)
+    if missing is not None:
+        problems.error(path, missing)
+    return name
+
+
+def warn_of_idle_settings(
+    chosen: str, place: Path, others: dict[str, Any], built_in: Collection[str], problems: Problems
+) -> None:
+    """Settings of what is not chosen may be there, for later, but they may also be a slip of the pen."""
+    known = {"group": "groups"}
+    for key in others:
+        if key == chosen:
+            continue
+        near = get_close_matches(key, [known.get(name, name) for name in (*built_in, chosen)], n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]}?" if near else f", because {dotted((*place, 'use'))} is not {key}"
+        problems.warn((*place, "settings", key), f"ignored{hint}")
+
+
+def choose(raw: FileConfig, strategies: Strategies, problems: Problems) -> Choice:
     router = raw.routing.router
     modern = bool(router.use) or router.settings.matrix is not None or bool(router.settings.groups)
     legacy = raw.matrix is not None or bool(raw.groups)
@@ -53,6 +97,9 @@ def choose(raw: FileConfig, problems: Problems) -> Choice:
                 problems.error((*SETTINGS, "matrix"), "is needed because routing.router.use is matrix")
                 return Choice("group", (*SETTINGS, "groups"), {}, None)
             return Choice("matrix", (*SETTINGS, "matrix"), {}, router.settings.matrix)
+        if router.use not in ("", "group"):
+            name = installed("planner", router.use, (*SETTINGS[:-1], "use"), strategies, problems)
+            return Choice(name, (*SETTINGS, name), {}, None)
         return Choice("group", (*SETTINGS, "groups"), router.settings.groups, None)
     if raw.matrix is not None:
         return Choice("matrix", ("matrix",), {}, raw.matrix)

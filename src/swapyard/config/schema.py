@@ -106,14 +106,20 @@ class Fifo(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Routing(Struct, frozen=True, kw_only=True):
-    """The one place where routing is read, whichever spelling the file used. `groups` includes "(default)" (empty with a
-    matrix)."""
+    """The one place where routing is read, whichever spelling the file used. `groups` includes "(default)" (empty with
+    another router than group).
+
+    `router` and `scheduler` may be those of an installed package; then `router_settings` and `scheduler_settings` are what
+    the file says for them, macros expanded and otherwise as it stands (None where it says nothing).
+    """
 
     router: str = "group"
     groups: dict[str, Group] = field(default_factory=dict)
     matrix: Matrix | None = None
+    router_settings: Any = None
     scheduler: str = "fifo"
     fifo: Fifo = field(default_factory=Fifo)
+    scheduler_settings: Any = None
 
 
 class Selector(Struct, frozen=True, kw_only=True):

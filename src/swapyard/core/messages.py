@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -28,10 +28,18 @@ class Planner(Protocol):
     A planner may also have `kin(model) -> str | None`. Models of one kin are interchangeable: exchanging two of their names
     in a question exchanges them in the answer, and nothing else. The scheduler then looks at the first of a kin that waits
     instead of at all of them; None, or no such method, means that it cannot.
+
+    A planner may also have `by_last_use = True`: then `running` comes in the order of last use, and the planner is asked
+    anew whenever it matters. Its answer for a model that runs itself must not depend on that order.
     """
 
     def evict(self, model: str, running: Sequence[str]) -> Sequence[str]:
-        """Which of `running` (sorted ids, without `model` unless it runs itself) must go before `model` may serve."""
+        """Which of `running` (ids, without `model` unless it runs itself) must go before `model` may serve.
+
+        The order of `running` is that in which they came to be there (a load's target is there from the load's beginning);
+        with `by_last_use`, first what is stopping, then what is idle, the longest idle first, then what is in use or on its
+        way, in the order of coming.
+        """
         ...
 
 
@@ -53,12 +61,15 @@ class ModelPolicy:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`max_wait`: seconds after which the oldest waiting ticket gates what is in its way, 0 = never.
-    `max_queue`: how many tickets may wait per model that has no `limit`."""
+    `max_queue`: how many tickets may wait per model that has no `limit`. `settings`: what the file says for a scheduler of
+    another package, None for fifo. `last_run`: the last run id of the scheduler before, if this one follows another."""
 
     models: Mapping[str, ModelPolicy]
     planner: Planner
     max_wait: float = 60.0
     max_queue: int = 1000
+    settings: Any = None
+    last_run: RunId = 0
 
 
 # --- events: what happened ---------------------------------------------------------------------------------------------

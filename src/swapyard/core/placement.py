@@ -44,7 +44,7 @@ class Placement:
         self.tickets: dict[Ticket, Run | Waiter] = {}
         self.now = 0.0
         self.out: list[Command] = []
-        self._last_run: RunId = 0
+        self._last_run: RunId = policy.last_run
         self._last_seq = 0
         self._armed = inf  # the time of the WakeAt that is out
         self._requeued: list[Slot] = []  # whose waiters stand in the queue again and have not been told

@@ -1,12 +1,14 @@
 """Who is here, and who must go so that another can come: the planner's answers, and the rule for loads that collide.
 
 *Present* is every model with a run (starting, ready or stopping) and every target of a load. The planner is asked about
-present models only; its answers are kept until their set changes. Decides nothing about tickets, time or fairness.
+present models only; its answers are kept until their set changes (not at all where they hang on the order of last use).
+Decides nothing about tickets, time or fairness.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections.abc import Iterable
+from math import inf
 
 from swapyard.core.lifecycle import State
 from swapyard.core.messages import ModelPolicy, Planner, RunId
@@ -26,13 +28,14 @@ class Room:
         self.runs: dict[RunId, Run] = {}
         self.loads: dict[Load, None] = {}
         self.open: dict[str, Run] = {}
-        self._present: list[str] = []
+        self._present: dict[str, Slot] = {}  # in the order of coming
         self.use(planner)
 
     def use(self, planner: Planner) -> None:
         """From now on this planner is asked. Kinship is new, too: who is queued has to be queued anew."""
         self._planner = planner
         self._kin_of = getattr(planner, "kin", None)
+        self._by_last_use = bool(getattr(planner, "by_last_use", False))
         self._kins: dict[str, Kin] = {}
         self._forget_answers()
 
@@ -56,19 +59,19 @@ class Room:
 
     def note(self, slot: Slot) -> None:
         """To be called after the slot's run or load has come or gone."""
-        at = bisect_left(self._present, slot.model)
-        was_present = at < len(self._present) and self._present[at] == slot.model
         is_present = slot.run is not None or slot.load is not None
-        if is_present and not was_present:
-            self._present.insert(at, slot.model)
-        elif was_present and not is_present:
-            del self._present[at]
-        else:
+        if is_present == (slot.model in self._present):
             return
+        if is_present:
+            self._present[slot.model] = slot
+        else:
+            del self._present[slot.model]
         self._forget_answers()
 
     def evict(self, slot: Slot) -> tuple[Slot, ...]:
         """The present models that must go before this one, which has no load, may serve."""
+        if self._by_last_use and slot.run is None:
+            return self._ask(slot.model, self._in_order_of_use())
         key = slot.kin if slot.is_plain else slot
         answer = self._answers.get(key)
         if answer is None:
@@ -79,11 +82,12 @@ class Room:
         """Whether `newcomer`, if it ran too, would have to go before `wanted` may serve."""
         if newcomer.run is not None or newcomer.load is not None:
             return newcomer in self.evict(wanted)
+        if self._by_last_use and wanted.run is None:
+            return newcomer in self._ask(wanted.model, [*self._in_order_of_use(), newcomer.model])
         key = (wanted.kin if wanted.is_plain else wanted, newcomer.kin if newcomer.is_plain else newcomer)
         answer = self._hypotheses.get(key)
         if answer is None:
-            running = sorted([*self._present, newcomer.model])
-            answer = self._hypotheses[key] = newcomer in self._ask(wanted.model, running)
+            answer = self._hypotheses[key] = newcomer in self._ask(wanted.model, [*self._present, newcomer.model])
         return answer
 
     def collisions(self, slot: Slot, evict: tuple[Slot, ...]) -> list[Load]:
@@ -108,7 +112,11 @@ class Room:
         run = slot.run
         return run is not None and run.state is State.READY and not run.outdated and not self.evict(slot)
 
-    def _ask(self, model: str, running: list[str]) -> tuple[Slot, ...]:
+    def _in_order_of_use(self) -> list[str]:
+        """The present models as `Planner.by_last_use` wants them; equals stay in the order of coming."""
+        return [slot.model for slot in sorted(self._present.values(), key=last_use)]
+
+    def _ask(self, model: str, running: Iterable[str]) -> tuple[Slot, ...]:
         named = self._planner.evict(model, tuple(running))
         return tuple(self.slots[name] for name in dict.fromkeys(named) if name != model and name in self.slots)
 
@@ -116,3 +124,11 @@ class Room:
         self._answers: dict[Kin | Slot, tuple[Slot, ...]] = {}
         self._hypotheses: dict[tuple[Kin | Slot, Kin | Slot], bool] = {}
         self.open.clear()
+
+
+def last_use(slot: Slot) -> float:
+    """A time to order present models by: before all times for what is going, after all for what is in use or on its way."""
+    run = slot.run
+    if slot.load is not None or run is None or run.leases or run.state is State.STARTING:
+        return inf
+    return slot.idle_since if run.state is State.READY else -inf

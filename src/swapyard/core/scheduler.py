@@ -10,6 +10,7 @@ must go for whom (`room`), who has waited too long (`fairness`), which steps a r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import assert_never
 
 from swapyard.core.lifecycle import State, Step, next_state
@@ -200,17 +201,19 @@ class Scheduler:
 
     def _unload(self, event: UnloadAsked) -> None:
         slots = self._room.slots
-        for model in sorted(slots if event.models is None else event.models & slots.keys()):
-            slot = slots[model]
+        named = list(slots.values()) if event.models is None else [slots[model] for model in event.models & slots.keys()]
+        for slot in as_they_wait(named):
             self._placement.give_up_load(slot, RefusalReason.UNLOADED)
+        for slot in as_they_started(named):
             if slot.state in (State.STARTING, State.READY):
                 self._placement.stop(slot.run, StopReason.UNLOADED)
         self._placement.drain()
 
     def _shut_down(self) -> None:
         self._closing = True
-        for _, slot in sorted(self._room.slots.items()):
+        for slot in as_they_wait(self._room.slots.values()):
             self._placement.give_up_load(slot, RefusalReason.SHUTTING_DOWN)
+        for slot in as_they_started(self._room.slots.values()):
             if slot.state is State.STARTING or slot.is_idle:
                 self._placement.stop(slot.run, StopReason.SHUTDOWN)
         self._room.open.clear()
@@ -222,10 +225,10 @@ class Scheduler:
         policy = self._policy = event.policy
         room = self._room
         gone = room.slots.keys() - policy.models.keys()
-        for model in sorted(gone):
-            self._placement.give_up_load(room.slots[model], RefusalReason.UNKNOWN_MODEL)
-        for model in sorted((event.replaced & room.slots.keys()) | gone):
-            self._replace(room.slots[model])
+        for slot in as_they_wait(room.slots[model] for model in gone):
+            self._placement.give_up_load(slot, RefusalReason.UNKNOWN_MODEL)
+        for slot in as_they_started(room.slots[model] for model in (event.replaced & room.slots.keys()) | gone):
+            self._replace(slot)
         for load in [load for load in room.loads if load.pending]:
             self._placement.forget(load)  # planned under the old policy: to be planned anew
         queued = [slot for slot in room.slots.values() if slot.queued]
@@ -300,3 +303,14 @@ class Scheduler:
         """Since when the model's ready run has had nothing to do; None if it is busy or not ready."""
         slot = self._room.slots.get(model)
         return slot.idle_since if slot is not None and slot.is_idle else None
+
+
+def as_they_wait(slots: Iterable[Slot]) -> list[Slot]:
+    """Those with waiting tickets or a load, by their oldest ticket: the order in which one event refuses several models'."""
+    found = [slot for slot in slots if slot.waiting or slot.load is not None]
+    return sorted(found, key=lambda slot: slot.first_waiter().seq if slot.waiting else inf)
+
+
+def as_they_started(slots: Iterable[Slot]) -> list[Slot]:
+    """Those with a run, the oldest run first: the order in which one event stops several."""
+    return [slot for _, slot in sorted((slot.run.id, slot) for slot in slots if slot.run is not None)]

@@ -46,7 +46,7 @@ from swapyard.core.messages import (
     WakeAt,
     Woke,
 )
-from swapyard.core.scheduler import Scheduler
+from swapyard.core.strategies import Scheduler
 from swapyard.errors import ModelNotFound, RequestError, StartFailed, TooManyRequests, Unavailable
 from swapyard.http.upstream import Upstream
 

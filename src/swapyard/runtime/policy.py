@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from swapyard.config.schema import Config
-from swapyard.core.matrix import MatrixSets
-from swapyard.core.messages import ModelPolicy, Planner, Policy
-from swapyard.core.planners.group import GroupPlanner
-from swapyard.core.planners.matrix import MatrixPlanner
+from swapyard.core.messages import ModelPolicy, Policy
+from swapyard.runtime.strategies import planner_of
 
 
 def policy_of(config: Config) -> Policy:
-    """What the core needs to know of a configuration."""
+    """What the core needs to know of a configuration. Raises `strategies.Broken` for a planner that cannot be made."""
     routing = config.routing
     priority = routing.fifo.priority
     models = {
@@ -21,14 +19,13 @@ def policy_of(config: Config) -> Policy:
         )
         for name, model in config.models.items()
     }
-    return Policy(models, planner_of(config), max_wait=routing.fifo.max_wait, max_queue=routing.fifo.max_queue)
-
-
-def planner_of(config: Config) -> Planner:
-    matrix = config.routing.matrix
-    if config.routing.router == "matrix" and matrix is not None:
-        return MatrixPlanner(MatrixSets.parse(matrix.sets, matrix.vars, config.models), matrix.evict_costs)
-    return GroupPlanner(config.routing.groups)
+    return Policy(
+        models,
+        planner_of(config),
+        max_wait=routing.fifo.max_wait,
+        max_queue=routing.fifo.max_queue,
+        settings=routing.scheduler_settings,
+    )
 
 
 # Parts of a model's definition that its process does not see: a change of these alone leaves the run in place.

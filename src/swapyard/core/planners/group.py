@@ -12,7 +12,7 @@ because configurations rely on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 
@@ -27,6 +27,11 @@ class Group(Protocol):
     def persistent(self) -> bool: ...
     @property
     def members(self) -> Iterable[str]: ...
+
+
+def planner(settings: Mapping[str, Group], models: Collection[str]) -> GroupPlanner:
+    """The factory behind the name `group` (`core.strategies.PlannerFactory`)."""
+    return GroupPlanner(settings)
 
 
 class GroupPlanner:
