@@ -176,11 +176,9 @@ def test_13_shutdown_refuses_everybody_who_waits(play: Play, pairs: Policies) ->
         (Arrived(4, "b"), []),
         (Arrived(5, "c"), [Moved(5, 1)]),
         (ShutdownAsked(), [
-            *refused(1, 2, reason=RefusalReason.SHUTTING_DOWN),
+            *refused(1, 2, 3, 4, 5, reason=RefusalReason.SHUTTING_DOWN),
             Stop(1, StopReason.SHUTDOWN),
-            *refused(3, 4, reason=RefusalReason.SHUTTING_DOWN),
             Stop(2, StopReason.SHUTDOWN),
-            *refused(5, reason=RefusalReason.SHUTTING_DOWN),
         ]),
         (Arrived(6, "a"), refused(6, reason=RefusalReason.SHUTTING_DOWN)),
     ])  # fmt: skip

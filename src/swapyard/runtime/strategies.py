@@ -57,7 +57,7 @@ SCHEDULER = Kind(
     "scheduler",
     {"fifo": "swapyard.core.scheduler:Scheduler"},
     {"handle": (None, 0.0), "running": (), "positions": ()}
-    | dict.fromkeys(("state", "run_of", "reserved", "serving", "waiting", "plan", "idle_since"), ("model",)),
+    | dict.fromkeys(("state", "run_of", "reserved", "is_full", "serving", "waiting", "plan", "idle_since"), ("model",)),
 )
 KINDS = {kind.word: kind for kind in (PLANNER, SCHEDULER)}
 
