@@ -113,6 +113,14 @@ class RequestHead:
             target = b"/" + authority.partition(b"/")[2] + mark + query
         self.path, _, self.query = target.partition(b"?")
 
+    def with_fields(self, fields: list[tuple[bytes, bytes, bytes]]) -> RequestHead:
+        """A copy with other fields, for the way to the upstream; what is `known` of the client's stays."""
+        head = RequestHead()
+        for name in ("method", "target", "path", "query", "version", "known", "keep_alive", "upgrade", "started"):
+            setattr(head, name, getattr(self, name))
+        head.fields = fields
+        return head
+
     @property
     def size(self) -> int:
         """Bytes of the head on the wire, near enough for a limit."""

@@ -29,6 +29,7 @@ from swapyard.http.websocket import WebsocketSplice
 from swapyard.proxy import heads
 from swapyard.proxy.body import BodyKind, kind_of, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
+from swapyard.proxy.loading import CHAT, EVENT_STREAMS, Out, WaitingStream
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Kind, Resolved
 from swapyard.proxy.rewrite import rename, rename_query, replace_model, replace_query_model
@@ -89,16 +90,19 @@ class Exchange:
         "_head",
         "_held",
         "_last_bytes",
+        "_out",
         "_passing",
         "_path",
         "_phase",
         "_requeued",
         "_resent",
         "_state",
+        "_streams",
         "_ticket",
         "_trailers",
         "_upload",
         "_upstream",
+        "_wait",
         "_wanted",
         "choice",
         "model",
@@ -108,6 +112,9 @@ class Exchange:
         self._state = state
         self._head = head
         self._client = client
+        self._out: Out = client  # who takes the answer's body
+        self._streams = False  # the client asked for a stream
+        self._wait: WaitingStream | None = None  # what it hears meanwhile
         self._endpoint = endpoint
         self._phase = RECEIVING
         self._passing = COLLECTED
@@ -234,6 +241,7 @@ class Exchange:
             self._body = [self._state.edit(wanted, body)]
         else:
             self._body = [self._renamed_form(asked.kind, wanted, body)]
+        self._streams = asked.stream
         self._want(wanted)
 
     def _renamed_form(self, kind: BodyKind, wanted: Resolved, body: bytes) -> bytes:
@@ -254,7 +262,7 @@ class Exchange:
         if kind_of(content_type, b"") is not BodyKind.MULTIPART:
             return
         try:
-            upload = Upload(content_type, self._state.engine.loop, self._client, self._abandon)
+            upload = Upload(content_type, self._state.engine.loop, self._client, self.abandon)
             self._passing = SPOOLED
             self._upload = upload
             pieces, self._body = self._body, []
@@ -271,6 +279,8 @@ class Exchange:
 
     def gone(self) -> None:
         phase, self._phase = self._phase, OVER
+        if self._wait is not None:
+            self._wait.gone()
         self._leave_upstream(phase)
         self._release()
 
@@ -308,8 +318,21 @@ class Exchange:
             return
         self._ticket = state.engine.new_ticket()
         state.engine.arrive(self._ticket, wanted.model, self)
+        if self._streams and self._phase is WAITING:
+            self._wait_aloud(wanted.model)
+
+    def _wait_aloud(self, model: str) -> None:
+        """The client hears of the wait, where the model's configuration says so."""
+        path, engine = self._endpoint.path, self._state.engine
+        if self._wait is None and path in EVENT_STREAMS and self._state.tells_of_waiting(model):
+            narrated = path == CHAT and engine.ready_upstream(model) is None
+            self._wait = WaitingStream(self, self._client, engine.loop, model=model, path=path, narrated=narrated)
+        if self._wait is not None:
+            self._wait.wait()
 
     def granted(self, upstream: Upstream) -> None:
+        if self._wait is not None:
+            self._head = self._wait.granted(self._head)
         self._take(upstream)
 
     def refused(self, error: RequestError) -> None:
@@ -317,7 +340,12 @@ class Exchange:
         self.fail(error)
 
     def moved(self, position: int) -> None:
-        """The loading-state stream will tell the client (a later step)."""
+        """Who tells the client of its place asks for it, when it is to be told."""
+
+    # --- while the client hears of the wait (proxy.loading.Asker) ---
+
+    def place(self) -> int | None:
+        return self._state.engine.position(self._ticket)
 
     def _release(self) -> None:
         self._body = []
@@ -406,21 +434,24 @@ class Exchange:
         self._let_go_of_body()
         if head.event_stream and not heads.is_encoded(head):
             self._last_bytes = b""
+        if self._wait is not None and (out := self._wait.answered(head)) is not None:
+            self._out = out  # the client has its 200 already
+            return
         self._client.begin_with(head.status, lines, head.length)
 
     def data(self, data: bytes) -> None:
-        self._client.write(data)
+        self._out.write(data)
         if self._last_bytes is not None:
             self._last_bytes = data[-4:] if len(data) >= 4 else (self._last_bytes + data)[-4:]
 
     def turn_over(self) -> None:
-        self._client.flush()
+        self._out.flush()
 
     def complete(self, trailers: Headers) -> None:
         self._connection = None
         self._phase = OVER
         try:
-            self._client.finish(heads.trailers(trailers) if trailers else None)
+            self._out.finish(heads.trailers(trailers) if trailers else None)
         finally:
             self._release()
 
@@ -428,9 +459,7 @@ class Exchange:
         connection = self._connection
         assert connection is not None
         if not self._head.upgrade:
-            connection.close()
-            self._connection = None
-            self.fail(UpstreamFailed(f'model "{self.model}" switched protocols without being asked to'))
+            self.abandon(UpstreamFailed(f'model "{self.model}" switched protocols without being asked to'))
             return
         self._phase = TUNNEL
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in head.headers)
@@ -494,8 +523,10 @@ class Exchange:
         else:
             self._ticket = self._state.engine.new_ticket()
             self._state.engine.arrive(self._ticket, self._wanted.model, self)
+            if self._streams and self._phase is WAITING:
+                self._wait_aloud(self._wanted.model)
 
-    def _abandon(self, error: RequestError) -> None:
+    def abandon(self, error: RequestError) -> None:
         """`fail`, for what goes wrong on this side of the upstream."""
         self._leave_upstream(self._phase)
         self.fail(error)
@@ -509,7 +540,9 @@ class Exchange:
         if self.choice is not None and phase < ANSWERING:
             self.choice.failed(error, self._state.engine.loop.time())
         try:
-            if phase is not ANSWERING:
+            if self._wait is not None and self._wait.fail(error):
+                pass  # as the last event of the stream in which it waited
+            elif phase is not ANSWERING:
                 self._state.answer_error(self._client, self._head, error)
             elif self._last_bytes is None:
                 self._client.break_off()

@@ -46,6 +46,7 @@ class ProxyState:
         self._pins: Pins | None = None
         self._choosers = choosers(config, self.names, engine)
         self.has_choices = bool(self._choosers)  # whether a name may stand for another than its own
+        self._telling = {name for name, model in models if model.send_loading_state}
         self._forward_paths = {id(row): row.forward_path.encode("latin-1") for row in TABLE}
 
     def authorized(self, head: RequestHead) -> bool:
@@ -107,6 +108,10 @@ class ProxyState:
 
     def ignores_websockets(self, model: str) -> bool:
         return model in self._ignoring_websockets
+
+    def tells_of_waiting(self, model: str) -> bool:
+        """Whether streaming requests for it hear something while they wait (`sendLoadingState`)."""
+        return model in self._telling
 
     def edit(self, wanted: Resolved, body: bytes) -> bytes:
         """The body with the filters of a local model applied."""
