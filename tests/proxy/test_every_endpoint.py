@@ -83,8 +83,8 @@ BODIES = {
     "form": (b"application/x-www-form-urlencoded", b"x=1&model=NAME"),
     "multipart": (
         b"multipart/form-data; boundary=B",
-        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n'
-        b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nNAME\r\n--B--\r\n',
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF'
+        + b'\r\n--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nNAME\r\n--B--\r\n',
     ),
 }
 
