@@ -78,14 +78,21 @@ QUERY_ROWS = (
 UPSTREAM_ROWS = tuple(Row(method, "/upstream/m/v/a%2Fb//c", "/v/a%2Fb//c", METHODS) for method in METHODS)
 ROWS = (*BODY_ROWS, *QUERY_ROWS, *UPSTREAM_ROWS)
 
+UPLOAD = b"""--B
+Content-Disposition: form-data; name="file"; filename="a.wav"
+Content-Type: audio/wav
+
+RIFF
+--B
+Content-Disposition: form-data; name="model"
+
+NAME
+--B--
+"""
 BODIES = {
     "json": (b"application/json", b'{"model": "NAME", "x": 1.0}'),
     "form": (b"application/x-www-form-urlencoded", b"x=1&model=NAME"),
-    "multipart": (
-        b"multipart/form-data; boundary=B",
-        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF'
-        + b'\r\n--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nNAME\r\n--B--\r\n',
-    ),
+    "multipart": (b"multipart/form-data; boundary=B", UPLOAD.replace(b"\n", b"\r\n")),
 }
 
 
