@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from swapyard.config.load import loads
 from swapyard.config.schema import Config, Filters
+from swapyard.config.strategies import BuiltIn
 
 KEYS = Path(__file__).parents[2] / "docs" / "keys.md"
 
@@ -72,10 +74,14 @@ def inside(value: Any, path: str) -> Any:
     return value
 
 
-NO_TEXT, NO_BOOL, NO_INT = ([], "must be a string"), (1, "must be true or false"), ("many", "must be a number")
-NO_MODALITY = (["smell"], "must be one of text")
+Refused = tuple[Any, str]
+NO_TEXT: Refused = ([], "must be a string")
+NO_BOOL: Refused = (1, "must be true or false")
+NO_INT: Refused = ("many", "must be a number")
+NO_LIST: Refused = ("one", "must be a list")
+NO_MAP: Refused = ([], "must be a mapping")
+NO_MODALITY: Refused = (["smell"], "must be one of text")
 NO_STORE = Needed("the file of the store is needed")
-NO_LIST, NO_MAP = ("one", "must be a list"), ([], "must be a mapping")
 NEGATIVE = (-1, "must be 0 or more, got -1")
 SPILLOVER = (("selectors.it.strategy", "spillover"),)
 MATRIX = (("routing.router.use", "matrix"), ("routing.router.settings.matrix.sets.s", "m & other"))
@@ -191,10 +197,14 @@ ROWS = [
         MATRIX),
     Row(SETS + "sets", top("routing.matrix.sets"), {"s": "m"}, {"s": "m"}, Needed("at least one set is needed"),
         ({}, "at least one set"), MATRIX[:1]),
+    Row("routing.router.settings.*", top("routing.router_settings"), {"models": 2}, {"models": 2}, None, None,
+        (("routing.router.use", "it"),)),
     Row("routing.scheduler.use", top("routing.scheduler"), "fifo", "fifo", "fifo", ("lifo", "must be one of fifo")),
     Row(FIFO + "priority", top("routing.fifo.priority"), {"m": 2}, {"m": 2}, {}, ({"nobody": 1}, "unknown model")),
     Row(FIFO + "maxWait", top("routing.fifo.max_wait"), 0.5, 0.5, 60.0, (-1, "must be 0 or more")),
     Row(FIFO + "maxQueue", top("routing.fifo.max_queue"), 9, 9, 1000, (0, "must be 1 or more")),
+    Row("routing.scheduler.settings.*", top("routing.scheduler_settings"), {"x": 2}, {"x": 2}, None, None,
+        (("routing.scheduler.use", "it"),)),
 ]
 # fmt: on
 
@@ -223,9 +233,23 @@ def place(block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
     return block, last
 
 
+class Installed:
+    """A planner and a scheduler named `it` are installed, and take any settings."""
+
+    def missing(self, kind: str, name: str) -> str | None:
+        return None if name == "it" else BuiltIn().missing(kind, name)
+
+    def findings(self, config: Config) -> tuple[()]:
+        return ()
+
+
+def resolved(file: str) -> Config:
+    return loads(file, platform="linux", strategies=Installed()).config
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_what_a_value_becomes(load: Any, row: Row) -> None:
-    assert row.look(load.resolved(text(row, row.written))) == row.means
+def test_what_a_value_becomes(row: Row) -> None:
+    assert row.look(resolved(text(row, row.written))) == row.means
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -233,7 +257,7 @@ def test_what_holds_without_the_key(load: Any, row: Row) -> None:
     if isinstance(row.default, Needed):
         assert any(row.default.message in problem for problem in load.problems(text(row)))
     else:
-        assert row.look(load.resolved(text(row))) == row.default
+        assert row.look(resolved(text(row))) == row.default
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.refused], ids=str)

@@ -31,6 +31,7 @@ class Row(NamedTuple):
     answer: tuple[int, str]
     needs_key: bool = True
     allowed: tuple[str, ...] = ("GET", "HEAD")
+    body: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -44,6 +45,15 @@ ROWS = (
     Row("GET", "/unload", "/unload", (200, "OK")),
     Row("POST", "/api/models/unload", "/api/models/unload", (200, '{"msg":"ok"}'), allowed=("POST",)),
     Row("POST", "/api/models/unload/{model}", "/api/models/unload/hare", (200, "OK"), allowed=("POST",)),
+    Row("GET", "/api/profiles", "/api/profiles", (200, '{"active":null,"profiles":[{"id":"quiet"')),
+    Row(
+        "PUT",
+        "/api/profiles/active",
+        "/api/profiles/active",
+        (200, '{"active":null}'),
+        allowed=("PUT",),
+        body='{"name": null}',
+    ),
     Row("GET", "/api/version", "/api/version", (200, '{"build_date":')),
     Row("GET", "/logs", "/logs", (200, "[info]")),
     Row("GET", "/logs/stream", "/logs/stream", (200, "[info]")),
@@ -72,20 +82,21 @@ NOT_YET = (
 
 @pytest.fixture(scope="module")
 def client(shared_swapyard: Start, scripted: Callable[..., str]) -> Iterator[httpx.Client]:
-    config = {"apiKeys": ["sk-gateway"], "models": {"hare": {"cmd": scripted("hare"), "aliases": ["leveret"]}}}
+    models = {"hare": {"cmd": scripted("hare")}}
+    config = {"apiKeys": ["sk-gateway"], "models": models, "profiles": {"quiet": {"pins": {"loud": "hare"}}}}
     with shared_swapyard(config) as running, httpx.Client(base_url=running.address, timeout=30) as made:
         yield made
 
 
-def ask(client: httpx.Client, method: str, path: str, **headers: str) -> tuple[httpx.Response, str]:
+def ask(client: httpx.Client, row: Row, headers: dict[str, str], method: str = "") -> tuple[httpx.Response, str]:
     """The answer, and the first piece of its body: a log goes on for as long as somebody reads it."""
-    with client.stream(method, path, headers=headers) as answer:
+    with client.stream(method or row.method, row.path, headers=headers, content=row.body) as answer:
         return answer, next(answer.iter_text(), "")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_route_answers(client: httpx.Client, row: Row) -> None:
-    answer, text = ask(client, row.method, row.path, **KEY)
+    answer, text = ask(client, row, KEY)
     status, begins = row.answer
     assert answer.status_code == status
     assert answer.headers.get("location", text).lower().startswith(begins.lower())
@@ -94,16 +105,16 @@ def test_a_route_answers(client: httpx.Client, row: Row) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_route_needs_a_key_or_does_not(client: httpx.Client, row: Row) -> None:
     for wrong in ({}, {"Authorization": "Bearer sk-wrong"}, {"x-api-key": "sk-wrong"}):
-        answer, _ = ask(client, row.method, row.path, **wrong)
+        answer, _ = ask(client, row, wrong)
         assert answer.status_code == (401 if row.needs_key else row.answer[0])
     for right in (KEY, {"x-api-key": "sk-gateway"}, {"Authorization": "Basic Og==", "x-api-key": "sk-gateway"}):
-        assert ask(client, row.method, row.path, **right)[0].status_code == row.answer[0]
+        assert ask(client, row, right)[0].status_code == row.answer[0]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_route_knows_its_methods(client: httpx.Client, row: Row) -> None:
     for method in METHODS:
-        answer, text = ask(client, method, row.path, **KEY)
+        answer, text = ask(client, row, KEY, method)
         if method not in row.allowed:
             assert answer.status_code == 405
             assert answer.headers["allow"] == ", ".join(row.allowed)

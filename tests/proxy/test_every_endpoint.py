@@ -76,7 +76,9 @@ QUERY_ROWS = (
     Row("GET", "/props", allowed=GETS),
 )
 UPSTREAM_ROWS = tuple(Row(method, "/upstream/m/v/a%2Fb//c", "/v/a%2Fb//c", METHODS) for method in METHODS)
-ROWS = (*BODY_ROWS, *QUERY_ROWS, *UPSTREAM_ROWS)
+COMFYUI_ROWS = tuple(Row(method, "/comfyui/v/a%2Fb//c", "/v/a%2Fb//c", METHODS) for method in METHODS)
+COMFYUI_ROOT_ROWS = tuple(Row(method, "/comfyui", allowed=METHODS) for method in METHODS)
+ROWS = (*BODY_ROWS, *QUERY_ROWS, *UPSTREAM_ROWS, *COMFYUI_ROWS, *COMFYUI_ROOT_ROWS)
 
 UPLOAD = b"""--B
 Content-Disposition: form-data; name="file"; filename="a.wav"
@@ -160,11 +162,12 @@ async def test_a_query_that_names_a_model_reaches_its_server(open_yard: OpenYard
         assert answer.one(b"content-length") == b"2"
 
 
-@pytest.mark.parametrize("row", UPSTREAM_ROWS, ids=str)
+@pytest.mark.parametrize("row", [*UPSTREAM_ROWS, *COMFYUI_ROWS], ids=str)
 async def test_what_stands_behind_the_model_reaches_its_server_untouched(open_yard: OpenYard, wire: Any, row: Row) -> None:
+    model = "m" if row in UPSTREAM_ROWS else "comfyui_auto"
     async with (
         wire.scripted() as up,
-        open_yard(m=up.port, ready="m", config=KEYS) as yard,
+        open_yard(**{model: up.port}, ready=model, config=KEYS) as yard,
         wire.connect(yard.port) as client,
     ):
         client.send(message(row.method, row.path + "?a=%2F", (b"text/x", b"anything"), KEY))
@@ -175,7 +178,17 @@ async def test_what_stands_behind_the_model_reaches_its_server_untouched(open_ya
         assert (await client.response(to=row.method.encode())).status == 200
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", COMFYUI_ROOT_ROWS, ids=str)
+async def test_the_way_to_comfyui(open_yard: OpenYard, wire: Any, row: Row) -> None:
+    async with open_yard(comfyui_auto=1, config=KEYS) as yard, wire.connect(yard.port) as client:
+        client.send(message(row.method, row.path + "?a=%2F", None, KEY))
+        answer = await client.response(to=row.method.encode())
+        assert answer.status == (301 if row.method in GETS else 308)
+        assert answer.one(b"location") == b"/comfyui/?a=%2F"
+        assert yard.processes == []
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row not in COMFYUI_ROOT_ROWS], ids=str)
 async def test_an_unknown_model_is_not_found_and_nothing_is_started(open_yard: OpenYard, wire: Any, row: Row) -> None:
     unknown = row._replace(path=row.path.replace("/upstream/m/", "/upstream/nobody/"))
     async with open_yard(m=1, config=KEYS) as yard, wire.connect(yard.port) as client:
@@ -184,7 +197,7 @@ async def test_an_unknown_model_is_not_found_and_nothing_is_started(open_yard: O
         answer = await client.response(to=row.method.encode())
         assert answer.status == 404
         if row.method != "HEAD":
-            assert "nobody" in json.loads(answer.body)["error"]["message"]
+            assert ("comfyui_auto" if row in COMFYUI_ROWS else "nobody") in json.loads(answer.body)["error"]["message"]
         assert yard.processes == []
 
 
@@ -200,7 +213,7 @@ async def test_a_key_is_needed(open_yard: OpenYard, wire: Any, row: Row) -> None
         assert yard.processes == []
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in UPSTREAM_ROWS], ids=str)
+@pytest.mark.parametrize("row", [*BODY_ROWS, *QUERY_ROWS], ids=str)
 async def test_other_methods_are_refused_and_the_right_ones_named(open_yard: OpenYard, wire: Any, row: Row) -> None:
     async with open_yard(m=1, config=KEYS) as yard:
         for method in sorted({*METHODS, "PROPFIND"} - set(row.allowed)):
