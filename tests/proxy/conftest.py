@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from swapyard.config.schema import Config, Model
+from swapyard.config.schema import Config, Model, Peer
 from swapyard.core.lifecycle import State
 from swapyard.core.messages import BecameReady, Event, Exited, Failed, ModelPolicy, Policy, RunId, StartError, Ticket
 from swapyard.core.planners.group import GroupPlanner
@@ -22,8 +22,10 @@ from swapyard.core.scheduler import Scheduler
 from swapyard.http.server import ClientConnection, Server
 from swapyard.http.upstream import Limits, Upstream
 from swapyard.proxy.gateway import Gateway
+from swapyard.proxy.peers import Peers
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine, Waiter
+from swapyard.runtime.launchpad import make_upstream
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +111,10 @@ class Yard:
         self._started: asyncio.Queue[PlayedProcess] = asyncio.Queue()
         models = {model: ModelPolicy(**policy) for model in config.models}
         self.engine = CountingEngine(Scheduler(Policy(models, GroupPlanner(config.routing.groups))), self, loop)
-        self.gateway = Gateway(ProxyState(config, self.engine), control_plane, self.spawn)
+        self.peers = Peers(self.peer_pool)
+        peers = self.peers.of(config)
+        self.peers.use(peers)
+        self.gateway = Gateway(ProxyState(config, self.engine, peers), control_plane, self.spawn)
         self.server = Server(loop=loop, accept=self.gateway.accept, refuse=self.gateway.refuse, log_end=self.log_end)
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -120,6 +125,10 @@ class Yard:
         task = self.loop.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    def peer_pool(self, peer: Peer) -> Upstream:
+        self.upstreams.append(make_upstream(peer, None, self.loop))
+        return self.upstreams[-1]
 
     # --- runtime.engine.Launchpad ---
 
@@ -138,6 +147,13 @@ class Yard:
         return 1.0
 
     # --- for tests ---
+
+    def configure(self, **config: Any) -> None:
+        """A reload to a configuration without local models."""
+        new = Config(**config)
+        peers = self.peers.of(new)
+        self.gateway.state = ProxyState(new, self.engine, peers)
+        self.peers.use(peers)
 
     async def started(self) -> PlayedProcess:
         """The next run that is started."""
@@ -215,6 +231,7 @@ def open_yard() -> OpenYard:
             async with asyncio.timeout(5):
                 while yard.server.connections:
                     await asyncio.sleep(0.001)
+                yard.peers.finish_shutdown()
                 await yard.engine.finish_shutdown(1.0)
                 while any(upstream.connections for upstream in yard.upstreams):
                     await asyncio.sleep(0.001)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import Final
 
-from swapyard.errors import Conflict, NotServed, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
+from swapyard.errors import Conflict, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, status_line
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
@@ -30,8 +30,9 @@ from swapyard.proxy import heads
 from swapyard.proxy.body import BodyKind, kind_of, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.loading import CHAT, EVENT_STREAMS, Out, WaitingStream
+from swapyard.proxy.peers import PeerServer, names_model, without_full_name
 from swapyard.proxy.replies import redirect, sse_error
-from swapyard.proxy.resolve import Kind, Resolved
+from swapyard.proxy.resolve import Resolved
 from swapyard.proxy.rewrite import rename, rename_query, replace_model, replace_query_model
 from swapyard.proxy.selectors import Choice
 from swapyard.proxy.state import ProxyState
@@ -93,6 +94,7 @@ class Exchange:
         "_out",
         "_passing",
         "_path",
+        "_peer",
         "_phase",
         "_requeued",
         "_resent",
@@ -127,6 +129,7 @@ class Exchange:
         self._path = b""
         self._ticket = 0
         self._wanted: Resolved | None = None
+        self._peer: PeerServer | None = None  # who is asked, where it is a peer
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
         self._last_bytes: bytes | None = None  # of an event stream, to know whether it broke off inside an event
@@ -143,8 +146,8 @@ class Exchange:
 
     @property
     def is_served(self) -> bool:
-        """Whether a model is at work on it. A websocket may stay for ever and does not count."""
-        return self._ticket != 0 and self._phase is not TUNNEL
+        """Whether a model, here or at a peer, is at work on it. A websocket may stay for ever and does not count."""
+        return (self._ticket != 0 or self._peer is not None) and self._phase is not TUNNEL
 
     # --- the client's side (http.server.Handler) ---
 
@@ -184,7 +187,12 @@ class Exchange:
         choice = self.choice = state.select(passage.name)
         wanted = state.names.require(passage.name if choice is None else choice.name)
         state.check_load(self._endpoint, wanted, passage.rest)
-        self._want(wanted)
+        if wanted.peer is not None and names_model(self._head):
+            self._wanted = wanted
+            self._passing = COLLECTED
+            self._client.send_continue()
+        else:
+            self._want(wanted)
 
     def body(self, data: bytes) -> None:
         if self._passing is COLLECTED:
@@ -214,7 +222,11 @@ class Exchange:
                 self._end_streamed_body(self._connection)
             return
         try:
-            self._ask_for_model()
+            if self._wanted is None:
+                self._ask_for_model()
+            else:  # the path has named it
+                self._body = [without_full_name(self._wanted, b"".join(self._body))]
+                self._want(self._wanted)
         except RequestError as error:
             self.fail(error)
 
@@ -305,8 +317,9 @@ class Exchange:
         self._wanted = wanted
         self.model = wanted.full_name
         state = self._state
-        if wanted.kind is Kind.PEER:
-            raise NotServed(f'"{wanted.full_name}" belongs to a peer, and peers are not served by this version')
+        if wanted.peer is not None:
+            self._ask_peer(wanted, state.peers[wanted.peer])
+            return
         self._phase = WAITING
         if self._head.upgrade and state.ignores_websockets(wanted.model):
             upstream = state.engine.ready_upstream(wanted.model)
@@ -329,6 +342,15 @@ class Exchange:
             self._wait = WaitingStream(self, self._client, engine.loop, model=model, path=path, narrated=narrated)
         if self._wait is not None:
             self._wait.wait()
+
+    def _ask_peer(self, wanted: Resolved, peer: PeerServer) -> None:
+        peer.admit()
+        query = self._head.query
+        if self._endpoint.where is Where.QUERY:
+            query = rename_query(query, wanted.model)
+        self._head = peer.head(self._head, query, self._state.keys)
+        self._peer = peer
+        self._take(peer.upstream)
 
     def granted(self, upstream: Upstream) -> None:
         if self._wait is not None:
@@ -414,6 +436,8 @@ class Exchange:
 
     def _request_head(self, framing: bytes) -> bytes:
         assert self._upstream is not None
+        if self._peer is not None:  # its head is made for it already
+            return heads.request_head(self._head, self._upstream, self._path, framing, remote=b"", keys=None)
         remote = self._client.remote.encode()
         return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)
 
@@ -481,7 +505,8 @@ class Exchange:
         if self._phase < ANSWERING:
             if self._try_again(error.cause):
                 return
-            if error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and upstream is not None and upstream.open:
+            may_have_died = error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and self._peer is None
+            if may_have_died and upstream is not None and upstream.open:
                 self._state.engine.loop.call_later(EXIT_IS_TOLD_WITHIN, self._fail_as_known, error)
                 return
         self._fail_as_known(error)
@@ -490,7 +515,7 @@ class Exchange:
         """A connection breaks a moment before the exit behind it is known, which says far more."""
         if self._upstream is not None and self._upstream.ended is not None:
             error = UpstreamError(self._upstream.ended, error.cause)
-        self.fail(failure(self.model, error))
+        self.fail(failure(self.model, error) if self._peer is None else self._peer.failure(error))
 
     def _try_again(self, cause: Cause) -> bool:
         upstream = self._upstream
