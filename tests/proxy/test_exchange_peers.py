@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from swapyard.config.schema import Filters, Model, Peer, PeerTimeouts
+from swapyard.http.tls import Certificate
 from swapyard.proxy.exchange import Exchange
+from swapyard.runtime import launchpad
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard, Yard
@@ -443,6 +448,67 @@ async def test_a_peer_that_leads_back_here(open_yard: OpenYard, wire: Any) -> No
         assert (status, code) == (502, "peer_loop")
         assert "leads back here" in message
         assert yard.ends == [502, 502]
+
+
+# --- TLS ---
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for `name`, signed by itself, and its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-days", "2"]
+    subprocess.run([*command, *names, "-out", cert, "-keyout", key], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "refusal"),
+    [
+        ("localhost", True, ""),
+        (
+            "other.test",
+            True,
+            "its TLS certificate is not accepted (Hostname mismatch, certificate is not valid for 'localhost')",
+        ),
+        ("localhost", False, "its TLS certificate is not accepted (self-signed certificate)"),
+    ],
+    ids=["trusted", "another name", "not trusted"],
+)
+async def test_a_peers_certificate_is_verified(
+    open_yard: OpenYard,
+    wire: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    trusted: bool,
+    refusal: str,
+) -> None:
+    cert, key = certificate(tmp_path, name)
+    context = ssl.create_default_context(cafile=str(cert) if trusted else None)
+    monkeypatch.setattr(launchpad, "server_verification", lambda: context)
+    async with wire.scripted(tls=Certificate(cert, key).context) as up:
+        config = {"peers": {"box": Peer(proxy=f"https://localhost:{up.port}", models=("m",))}}
+        async with open_yard(config=config) as yard, wire.connect(yard.port) as client:
+            client.send(chat("m"))
+            if refusal:
+                at = f'peer "box" could not be reached at localhost:{up.port}'
+                assert error_of(await client.response()) == (502, "bad_gateway", f"{at}: {refusal}")
+                return
+            peer = await up.accept()
+            assert (await peer.request()).one(b"host") == b"localhost:%d" % up.port
+            peer.send(OK)
+            assert (await client.response()).status == 200
+
+
+async def test_a_peer_that_speaks_no_tls(open_yard: OpenYard, wire: Any) -> None:
+    async with wire.scripted() as up:
+        config = {"peers": {"box": Peer(proxy=f"https://127.0.0.1:{up.port}", models=("m",))}}
+        async with open_yard(config=config) as yard, wire.connect(yard.port) as client:
+            client.send(chat("m"))
+            (await up.accept()).send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            status, _, message = error_of(await client.response())
+            assert (status, "it does not speak TLS there" in message) == (502, True)
 
 
 # --- reload and shutdown ---

@@ -4,12 +4,12 @@ runs that go on keep the one that they came from."""
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 from swapyard.config.schema import Config, Model, Peer, Timeouts
 from swapyard.core.messages import Event, RunId
+from swapyard.http.tls import server_verification
 from swapyard.http.upstream import Limits, Upstream
 from swapyard.observe.lines import Level
 from swapyard.observe.logs import Logs
@@ -66,7 +66,7 @@ def make_upstream(server: Model | Peer, address: tuple[str, int] | None, loop: a
     """The pool for what a model's or a peer's `proxy` says. `address` None: nobody has answered there yet (there was no
     check), so the name is looked up with each connection."""
     url = urlsplit(server.proxy)
-    tls = ssl.create_default_context() if url.scheme == "https" else None
+    tls = server_verification() if url.scheme == "https" else None
     host = url.hostname or "localhost"
     port = url.port or (443 if tls else 80)
     return Upstream(
