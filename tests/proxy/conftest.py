@@ -31,9 +31,25 @@ from swapyard.runtime.launchpad import make_upstream
 @pytest.fixture(scope="session")
 def wire() -> ModuleType:
     """Both ends of a connection: tests/http/wire.py."""
-    name = "swapyard_tests_wire"
+    return load(Path(__file__).parent.parent / "http" / "wire.py")
+
+
+@pytest.fixture(scope="session")
+def stage() -> ModuleType:
+    """Both sides of our HTTP without sockets: tests/http/http_stage.py."""
+    return load(Path(__file__).parent.parent / "http" / "http_stage.py")
+
+
+@pytest.fixture(scope="session")
+def passage(stage: ModuleType) -> ModuleType:
+    """A whole data plane without sockets: passage_stage.py."""
+    return load(Path(__file__).parent / "passage_stage.py")
+
+
+def load(path: Path) -> ModuleType:
+    name = f"swapyard_tests_{path.stem}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / "http" / "wire.py")
+        spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
