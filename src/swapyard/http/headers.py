@@ -121,6 +121,12 @@ class RequestHead:
         head.fields = fields
         return head
 
+    def with_query(self, query: bytes) -> RequestHead:
+        """A copy with another query. The head itself stays what the client sent: its next one may repeat it."""
+        head = self.with_fields(self.fields)
+        head.query = query
+        return head
+
     @property
     def size(self) -> int:
         """Bytes of the head on the wire, near enough for a limit."""

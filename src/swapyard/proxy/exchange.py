@@ -172,7 +172,7 @@ class Exchange:
         if state.has_choices and (choice := state.choose(name)) is not None:
             self.choice = choice
             name = choice.name
-            head.query = replace_query_model(head.query, name)
+            self._head = head.with_query(replace_query_model(head.query, name))
         self._want(state.names.require(name))
 
     def _start_passage(self) -> None:
@@ -261,10 +261,12 @@ class Exchange:
         name = self._state.name_sent(wanted)
         if self._upload is not None:
             self._upload.rename(name)
-            head.query = rename_query(head.query, name)
+            query = rename_query(head.query, name)
         else:
             content_type = head.known.get(b"content-type")
-            body, head.query = rename(kind, name, content_type=content_type, body=body, raw_query=head.query)
+            body, query = rename(kind, name, content_type=content_type, body=body, raw_query=head.query)
+        if query != head.query:
+            self._head = head.with_query(query)
         return body
 
     def _spool_form(self) -> None:
