@@ -39,13 +39,15 @@ def page(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
 
 
-@pytest.fixture
-def hare(swapyard: Start, scripted: Callable[..., str]) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def hare(shared_swapyard: Start, scripted: Callable[..., str]) -> Iterator[Any]:
     models = {
         "hare": {"cmd": scripted("hare")},
+        "comfyui_auto": {"cmd": scripted("comfyui")},
+        "parrot": {"cmd": scripted("parrot", "--kind", "audio")},
         "broken": {"cmd": scripted("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1")},
     }
-    with swapyard({"models": models}) as running:
+    with shared_swapyard({"models": models}) as running:
         yield running
 
 
@@ -93,6 +95,18 @@ def test_a_websocket_to_a_model_that_does_not_start_is_an_error_and_hangs_nowher
         f"{hare.address.replace('http', 'ws', 1)}/upstream/broken/ws",
     )
     assert failed == [1006, False]
+
+
+def test_comfyui_is_loaded_by_its_page_and_not_by_its_websocket(hare: Any, page: Page) -> None:
+    hare.unload()
+    page.goto(hare.address + "/ui/")
+    with pytest.raises(Error, match="no websocket"):
+        page.evaluate(ECHO, [hare.address.replace("http", "ws", 1) + "/comfyui/ws", ["too early"]])
+    assert hare.states() == {}
+    page.goto(hare.address + "/comfyui")
+    assert page.url == hare.address + "/comfyui/"
+    assert page.inner_text("h1") == "comfyui"
+    assert page.evaluate(ECHO, ["ws", ["now", 300_000]])[0] == ["now", 300_000]
 
 
 def test_the_key_is_the_password_of_the_browsers_login(
@@ -150,7 +164,7 @@ def test_a_page_of_another_origin_reads_answers_and_lists(hare: Any, elsewhere: 
     assert status == 200
     assert "Who are you?" in answer["choices"][0]["message"]["content"]
     status, listing = elsewhere.evaluate(ASK, [hare.address + "/v1/models", None, {"Authorization": "Bearer whatever"}])
-    assert (status, [model["id"] for model in listing["data"]]) == (200, ["broken", "hare"])
+    assert (status, [model["id"] for model in listing["data"]]) == (200, ["broken", "comfyui_auto", "hare", "parrot"])
 
 
 def test_a_page_of_another_origin_reads_a_stream(hare: Any, elsewhere: Page) -> None:
@@ -165,6 +179,19 @@ def test_a_page_of_another_origin_reads_a_stream(hare: Any, elsewhere: Page) -> 
         [hare.address + "/v1/chat/completions", question("hare", stream=True)],
     )
     assert text.endswith("data: [DONE]\n\n")
+
+
+def test_a_page_of_another_origin_uploads_a_form(hare: Any, elsewhere: Page) -> None:
+    text = elsewhere.evaluate(
+        """async address => {
+          const form = new FormData()
+          form.append("file", new Blob([new Uint8Array(2000000)]), "a.wav")
+          form.append("model", "parrot")
+          return (await (await fetch(address, {method: "POST", body: form})).json()).text
+        }""",
+        hare.address + "/v1/audio/transcriptions",
+    )
+    assert text == "This is parrot. I have heard 2000000 bytes of a.wav."
 
 
 @pytest.mark.parametrize(

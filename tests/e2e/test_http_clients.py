@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -93,6 +94,12 @@ def test_httpx_without_a_json_content_type(client: httpx.Client) -> None:
     assert client.post(PATH, content=json.dumps(question()), headers=form).status_code == 200
 
 
+def test_httpx_uploads_a_form_with_the_model_behind_its_file(client: httpx.Client) -> None:
+    form: Any = [("file", ("a.wav", b"x" * 2_000_000, "audio/wav")), ("model", (None, "parrot"))]
+    answer = client.post("/v1/audio/transcriptions", files=form)
+    assert (answer.status_code, answer.json()["text"]) == (200, "This is parrot. I have heard 2000000 bytes of a.wav.")
+
+
 # --- curl ------------------------------------------------------------------------------------------------------------------
 
 
@@ -147,6 +154,15 @@ def test_curl_uploads_in_chunks_from_a_pipe(zoo: Any) -> None:
     body, notes = curl(zoo, PATH, *flags, stdin=json.dumps(question()).encode())
     assert "> Transfer-Encoding: chunked" in notes
     assert "Who are you?" in said(json.loads(body))
+
+
+def test_curl_uploads_a_form_with_a_large_file(zoo: Any, tmp_path: Path) -> None:
+    recording = tmp_path / "a.wav"
+    recording.write_bytes(b"x" * 3_000_000)
+    flags = ("-F", f"file=@{recording}", "-F", "model=parrot", "--expect100-timeout", "25")
+    body, notes = curl(zoo, "/v1/audio/transcriptions", *flags)
+    assert "< HTTP/1.1 100 Continue" in notes  # curl asks before it sends a megabyte or more
+    assert json.loads(body)["text"] == "This is parrot. I have heard 3000000 bytes of a.wav."
 
 
 def test_curl_looks_at_the_head_alone(zoo: Any) -> None:
