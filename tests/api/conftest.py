@@ -13,8 +13,10 @@ import pytest
 from starlette.types import Message, Send
 
 from swapyard.api.app import make_app
-from swapyard.api.services import Build, Services
+from swapyard.api.services import Build, Facts, Services
 from swapyard.config.schema import Config
+from swapyard.observe.bus import Bus
+from swapyard.observe.history import History
 from swapyard.observe.logs import Logs
 from swapyard.proxy.replies import render
 from swapyard.proxy.resolve import Names
@@ -60,9 +62,13 @@ class Yard:
     profile: str | None = None
     logs: Logs = field(default_factory=Logs)
     unloaded: list[Collection[str] | None] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     gone: asyncio.Event | None = None  # what an unload waits for
 
     def __post_init__(self) -> None:
+        loop: Any = None  # no timers: nothing here publishes later
+        self.bus = Bus(loop)
         self.app = make_app(
             Services(
                 build=Build("1.2.3", "c0ffee", "2026-11-22"),
@@ -71,6 +77,10 @@ class Yard:
                 names=lambda: Names(self.config),
                 logs=self.logs,
                 states=lambda: self.states,
+                facts=lambda model: self.facts[model],
+                bus=self.bus,
+                history=self.history,
+                inflight=lambda: {"operation": "snapshot"},
                 unload=self._unload,
                 active_profile=lambda: self.profile,
                 activate_profile=self._activate,
@@ -89,29 +99,23 @@ class Yard:
             await self.gone.wait()
 
     async def get(self, target: str, **headers: str) -> Answer:
-        return await self.ask("GET", target, headers=headers)
+        return await self.ask("GET", target, **headers)
 
     async def post(self, target: str) -> Answer:
         return await self.ask("POST", target)
 
-    async def ask(self, method: str, target: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
+    async def ask(self, method: str, target: str, **headers: str) -> Answer:
         """The whole answer. `target` as on the wire, percent-encoded."""
-        stream = self.open(target, method, headers=headers, body=body)
+        stream = self.open(target, method, headers=headers)
         await asyncio.wait_for(stream.task, 10)
         head = stream.sent.get_nowait()
-        answer = b""
+        body = b""
         while not stream.sent.empty():
-            answer += stream.sent.get_nowait().get("body", b"")
-        return Answer(head["status"], {k.decode(): v.decode() for k, v in head["headers"]}, answer)
+            body += stream.sent.get_nowait().get("body", b"")
+        return Answer(head["status"], {k.decode(): v.decode() for k, v in head["headers"]}, body)
 
     def open(
-        self,
-        target: str,
-        method: str = "GET",
-        *,
-        headers: dict[str, str] | None = None,
-        body: bytes = b"",
-        send: Send | None = None,
+        self, target: str, method: str = "GET", *, headers: dict[str, str] | None = None, send: Send | None = None
     ) -> Stream:
         """Begins a request. `send`: what takes the answer instead of the stream's queue."""
         stream = Stream()
@@ -121,7 +125,7 @@ class Yard:
             nonlocal request_is_read
             if not request_is_read:
                 request_is_read = True
-                return {"type": "http.request", "body": body, "more_body": False}
+                return {"type": "http.request", "body": b"", "more_body": False}
             await stream.left.wait()
             return {"type": "http.disconnect"}
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from swapyard.api import health, logs, models, profiles, running, ui, unload, version
+from swapyard.api import details, events, health, logs, models, profiles, running, transitions, ui, unload, version
 from swapyard.api.services import Reply, Services
 from swapyard.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
 
@@ -35,6 +35,9 @@ def all_routes(services: Services) -> list[Route]:
         *profiles.routes(services),
         *version.routes(services),
         *logs.routes(services),
+        *events.routes(services),
+        *transitions.routes(services),
+        *details.routes(services),
         *health.routes(),
         *ui.routes(services),
     ]
@@ -109,7 +112,8 @@ def _ours(error: HTTPException, request: Request, routes: Iterable[Route], paths
             hint = f"; did you mean {near[0]}?" if near else ""
             return NotFound(f"nothing is served at {path[:200]}{hint}")
         case 405:
-            allowed = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+            first = next((route.path for route in routes if route.path_regex.match(path)), "")
+            allowed = {method for route in routes if route.path == first for method in route.methods or ()}
             return MethodNotAllowed(request.method, path[:200], sorted(allowed))
         case _:
             return BadRequest(error.detail)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from swapyard.api.answers import allow_origin, encode, raw_json_answer
 from swapyard.api.services import Services
+from swapyard.api.status import flags
 from swapyard.config.schema import Capabilities, Config, Model, Selector
 from swapyard.errors import NotFound
 from swapyard.proxy.resolve import Kind, Names
@@ -184,20 +185,6 @@ def architecture(can: Capabilities) -> Architecture | UnsetType:
         return UNSET
     modality = f"{'+'.join(can.in_)}->{'+'.join(can.out)}" if can.in_ and can.out else ""
     return Architecture(can.in_, can.out, modality)
-
-
-def flags(can: Capabilities) -> dict[str, bool]:
-    """What the model can do, the true ones only."""
-    told = {
-        "vision": "image" in can.in_,
-        "audio_transcriptions": "audio" in can.in_ and "text" in can.out,
-        "audio_speech": "text" in can.in_ and "audio" in can.out,
-        "image_generation": "text" in can.in_ and "image" in can.out,
-        "image_to_image": "image" in can.in_ and "image" in can.out,
-        "function_calling": can.tools,
-        "reranker": can.reranker,
-    }
-    return {flag: True for flag, holds in told.items() if holds}
 
 
 def routes(services: Services) -> list[Route]:

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from swapyard.config.schema import Config
 from swapyard.errors import RequestError
+from swapyard.observe.bus import Bus
+from swapyard.observe.history import History
 from swapyard.observe.logs import Logs
 from swapyard.proxy.resolve import Names
 
@@ -43,9 +45,37 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A model's run. Seconds; `idle`: for how long it has had nothing to do, None while it is busy or not ready."""
+
+    id: int
+    pid: int | None
+    address: tuple[str, int] | None
+    uptime: float
+    idle: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a model at this moment. `serving` requests of at most `limit` are served, `queued` wait. `stops`: the
+    models that would be stopped if it were asked for now, or are, if it is being loaded; `busy`: those of them that have
+    requests to finish first."""
+
+    state: str
+    serving: int
+    limit: int
+    queued: int
+    stops: Sequence[str]
+    busy: Sequence[str]
+    run: RunFacts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`started`: seconds since the epoch.
     `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
+    `facts`: of a model of the configuration; asking changes nothing.
+    `inflight`: the requests under way, as the event of that name tells them.
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
     `active_profile`: the id of the active profile, None while none is.
     `activate_profile`: makes this profile of the configuration the active one; None: none.
@@ -59,6 +89,10 @@ class Services:
     names: Callable[[], Names]
     logs: Logs
     states: Callable[[], Mapping[str, str]]
+    facts: Callable[[str], Facts]
+    bus: Bus
+    history: History
+    inflight: Callable[[], object]
     unload: Callable[[Collection[str] | None], Awaitable[None]]
     active_profile: Callable[[], str | None]
     activate_profile: Callable[[str | None], None]

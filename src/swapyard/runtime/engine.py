@@ -17,7 +17,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, assert_never
 
 from swapyard.core.lifecycle import State
@@ -33,7 +33,6 @@ from swapyard.core.messages import (
     Moved,
     Policy,
     PolicyChanged,
-    RefusalReason,
     Refuse,
     RunId,
     ShutdownAsked,
@@ -47,8 +46,9 @@ from swapyard.core.messages import (
     Woke,
 )
 from swapyard.core.strategies import Scheduler
-from swapyard.errors import ModelNotFound, RequestError, StartFailed, TooManyRequests, Unavailable
+from swapyard.errors import RequestError
 from swapyard.http.upstream import Upstream
+from swapyard.runtime.wording import refusal, stop_cause
 
 
 class Waiter(Protocol):
@@ -110,12 +110,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a model's state, with its cause in words."""
+    """A change of a model's state, with its cause in words. `reason`, `for_model`, `for_ticket`: why a run is stopped, and
+    whom it makes room for. `seconds`: how long the run took to become ready, or how long it lived, at its end."""
 
     model: str
     run: RunId
     state: State
     cause: str
+    reason: StopReason | None = None
+    for_model: str | None = None
+    for_ticket: Ticket | None = None
+    seconds: float | None = None
 
 
 class Preload:
@@ -170,10 +175,6 @@ class Engine:
         """The lease has ended, or the client gave up waiting. Once per ticket that was not refused."""
         self._waiters.pop(ticket, None)
         self.feed(Left(ticket))
-
-    def position(self, ticket: Ticket) -> int | None:
-        """Its place in the queue, from 1; None if it waits for a load that is under way, or not at all."""
-        return self.scheduler.positions().get(ticket)
 
     # --- for operators ---
 
@@ -288,7 +289,7 @@ class Engine:
 
     def _stop(self, stop: Stop) -> None:
         run = self.runs[stop.run]
-        self._tell(run, State.STOPPING, stop_cause(stop))
+        self._tell(run, State.STOPPING, stop_cause(stop), stop=stop)
         # llama.cpp does not exit on SIGTERM while a stream is open, so connections go first.
         self._disconnect(run, f"was stopped ({stop_cause(stop)})")
         run.process.stop(run.grace)
@@ -312,25 +313,49 @@ class Engine:
                 except Exception as bug:
                     self._report(f"no connections can be made to run {run.id} of {run.model}", bug)
                     return Failed(run.id, StartError(f'model "{run.model}" came up, but cannot be reached: {bug}'))
-                self._tell(run, State.READY, f"after {self.loop.time() - run.started:.1f} s")
+                took = self.loop.time() - run.started
+                self._tell(run, State.READY, f"after {took:.1f} s", seconds=took)
             case Failed(_, error):
-                self._tell(run, State.STOPPING, error.detail)
+                reason = StopReason.CRASHED if run.state is State.READY else StopReason.START_FAILED
+                self._tell(run, State.STOPPING, error.detail, reason=reason)
                 self._disconnect(run, run.process.epitaph, exited=True)
             case Exited(_, error):
                 del self.runs[event.run]
-                self._tell(run, State.STOPPED, error.detail if error is not None else "exited")
+                self._tell_end(run, error)
                 self._disconnect(run, run.process.epitaph, exited=True)
         return event
 
     # --- what is told, and bugs ---
 
-    def _tell(self, run: Run, state: State, cause: str) -> None:
+    def _tell_end(self, run: Run, error: StartError | None) -> None:
+        lived = self.loop.time() - run.started
+        if error is not None and run.state is State.STARTING:
+            self._tell(run, State.STOPPED, error.detail, reason=StopReason.START_FAILED, seconds=lived)
+        elif run.state is State.READY:
+            cause = f'the server of model "{run.model}" {run.process.epitaph}'
+            self._tell(run, State.STOPPED, cause, reason=StopReason.CRASHED, seconds=lived)
+        else:
+            self._tell(run, State.STOPPED, "exited", seconds=lived)
+
+    def _tell(
+        self,
+        run: Run,
+        state: State,
+        cause: str,
+        *,
+        reason: StopReason | None = None,
+        stop: Stop | None = None,
+        seconds: float | None = None,
+    ) -> None:
         if run.state is state or (run.state is State.STOPPING and state is State.READY):
             return  # it became ready before it heard of its stop
         run.state = state
+        change = Transition(run.model, run.id, state, cause, reason, seconds=seconds)
+        if stop is not None:
+            change = replace(change, reason=stop.reason, for_model=stop.for_model, for_ticket=stop.for_ticket)
         for observer in self.observers:
             try:
-                observer(Transition(run.model, run.id, state, cause))
+                observer(change)
             except Exception as bug:
                 self._report("an observer of the engine failed", bug)
 
@@ -352,45 +377,3 @@ class Engine:
 
     def _report(self, what: str, bug: BaseException) -> None:
         self.loop.call_exception_handler({"message": what, "exception": bug})
-
-
-def stop_cause(stop: Stop) -> str:
-    match stop.reason:
-        case StopReason.EVICTED:
-            return f"evicted for {stop.for_model}"
-        case StopReason.IDLE:
-            return "idle for its ttl"
-        case StopReason.UNLOADED:
-            return "unloaded"
-        case StopReason.ABANDONED:
-            return f"nobody waits for it any more, and {stop.for_model} does"
-        case StopReason.START_FAILED:
-            return "its start failed"
-        case StopReason.CRASHED:
-            return "it crashed"
-        case StopReason.RELOADED:
-            return "its configuration changed"
-        case StopReason.SHUTDOWN:
-            return "shutdown"
-        case _:
-            assert_never(stop.reason)
-
-
-def refusal(command: Refuse, model: str) -> RequestError:
-    """What a client is told."""
-    match command.reason:
-        case RefusalReason.UNKNOWN_MODEL:
-            return ModelNotFound(model)
-        case RefusalReason.LIMIT:
-            return TooManyRequests(f'Too many requests: the concurrencyLimit of model "{model}" is reached')
-        case RefusalReason.QUEUE_FULL:
-            return TooManyRequests(f'Too many requests: the queue of model "{model}" is full', code="queue_full")
-        case RefusalReason.START_FAILED:
-            error = command.error or StartError(f'model "{model}" did not start')
-            return StartFailed(error.detail, worth_retrying=error.worth_retrying)
-        case RefusalReason.UNLOADED:
-            return Unavailable(f'model "{model}" was unloaded while the request waited for it', retry_after=1)
-        case RefusalReason.SHUTTING_DOWN:
-            return Unavailable("the server is shutting down")
-        case _:
-            assert_never(command.reason)

@@ -23,28 +23,31 @@ from typing import TYPE_CHECKING, Any
 
 from swapyard import __version__
 from swapyard.api.services import Build, Services
+from swapyard.api.status import model_status
+from swapyard.app.facts import facts_of
+from swapyard.app.news import News
 from swapyard.config.command import split_command
 from swapyard.config.load import Loaded
 from swapyard.config.mask import masked_command
 from swapyard.config.schema import Config
 from swapyard.config.watch import Watch
-from swapyard.core.lifecycle import State
 from swapyard.errors import ConfigError, RequestError
 from swapyard.http.server import ClientConnection, Server
 from swapyard.http.tls import Certificate
+from swapyard.observe.bus import Bus
+from swapyard.observe.history import History
 from swapyard.observe.lines import Level
 from swapyard.observe.logs import Logs, StandardLogging
 from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
 from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.gateway import Gateway
-from swapyard.proxy.peers import Peers
 from swapyard.proxy.replies import render
 from swapyard.proxy.rewrite import filter_problems
 from swapyard.proxy.state import ProxyState, client_limits
-from swapyard.runtime.engine import Engine, Transition
+from swapyard.runtime.engine import Engine
 from swapyard.runtime.launchers.local import LocalLauncher
-from swapyard.runtime.launchpad import ConfiguredLaunchpad, make_upstream
+from swapyard.runtime.launchpad import ConfiguredLaunchpad
 from swapyard.runtime.policy import policy_of, replaced_models
 from swapyard.runtime.process import kill_everything_now, reap_strangers
 from swapyard.runtime.strategies import origins, scheduler_of
@@ -114,12 +117,17 @@ class App:
         self._launcher = LocalLauncher()
         policy = policy_of(config)
         self.engine = Engine(scheduler_of(config.routing.scheduler, policy), self._launchpad(config), loop)
-        self.engine.observers.append(self._log_transition)
+        self.bus = Bus(loop)
+        self.history = History()
+        self.news = News(
+            log=self.log,
+            history=self.history,
+            bus=self.bus,
+            model_status=lambda: model_status(self.config, self.states()),
+        )
+        self.engine.observers.append(self.news.changed)
         self._control_plane = LateControlPlane(loop)
-        self.peers = Peers(lambda peer: make_upstream(peer, None, loop))
-        peers = self.peers.of(config)
-        self.peers.use(peers)
-        self.gateway = Gateway(ProxyState(config, self.engine, peers), self._control_plane, self.spawn)
+        self.gateway = Gateway(ProxyState(config, self.engine), self._control_plane, self.spawn)
         self.server = Server(
             loop=loop,
             accept=self.gateway.accept,
@@ -155,6 +163,10 @@ class App:
             names=lambda: self.gateway.state.names,
             logs=self.logs,
             states=self.states,
+            facts=lambda model: facts_of(self.engine, self.config, model),
+            inflight=lambda: {"operation": "snapshot"},
+            bus=self.bus,
+            history=self.history,
             unload=self.engine.unload,
             active_profile=lambda: self.gateway.state.profile,
             activate_profile=self.activate_profile,
@@ -175,6 +187,7 @@ class App:
                 "profile %s", f"{profile} is active" if profile is not None else f"{state.profile} is no longer active"
             )
             state.activate(profile)
+            self.news.profile_changed(profile)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Runs `work` as a task of this app: it is kept until it ends, and cancelled when the app does."""
@@ -271,14 +284,6 @@ class App:
             self.loop.time() - head.started,
         )
 
-    def _log_transition(self, change: Transition) -> None:
-        """One line each; what a failed server wrote last is in the supervisor's own line."""
-        if change.state is State.STOPPED:
-            self.log.info("<%s> stopped", change.model)
-        else:
-            cause = change.cause.partition("\n")[0].removesuffix("; its last output:")
-            self.log.info("<%s> %s: %s", change.model, change.state.value, cause)
-
     # --- reload ---
 
     def _take_signals(self) -> None:
@@ -317,15 +322,13 @@ class App:
         if self._certificate is not None:
             await in_daemon_thread(self._certificate.reload, "load the certificate")
         old, new = self.config, loaded.config
-        peers = self.peers.of(new)
-        state, policy, launchpad = ProxyState(new, self.engine, peers), policy_of(new), self._launchpad(new)
+        state, policy, launchpad = ProxyState(new, self.engine), policy_of(new), self._launchpad(new)
         replaced = replaced_models(old, new)
         self.activate_profile(None)
         self.config = new
         self.logs.configure(level=new.log_level, time_format=new.log_time_format)
         self.gateway.state = state
         self.server.change_limits(client_limits(new.http))
-        self.peers.use(peers)
         self.engine.change_policy(policy, launchpad, replaced)
         self._warn(loaded)
         self.log.info(
@@ -366,14 +369,13 @@ class App:
         self.log.info("shutting down; a second signal stops everything at once")
         await self._end_housekeeping()
         self.logs.end_streams()
+        self.bus.close()
         self.engine.begin_shutdown()
-        self.peers.begin_shutdown()
         self.server.drain()
         if busy := self._unfinished():
             self.log.info("waiting for %d request%s to finish", busy, "s" * (busy > 1))
         while self._unfinished() and self.loop.time() < ends - KEPT_FOR_PROCESSES:  # noqa: ASYNC110 - many ways to end
             await asyncio.sleep(0.02)
-        self.peers.finish_shutdown()
         await self.engine.finish_shutdown(max(ends - KEPT_FOR_KILLING - self.loop.time(), 1.0))
         await self._wait_for_connections(LAST_WORDS)
         self.server.abort()

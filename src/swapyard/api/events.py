@@ -1,0 +1,97 @@
+"""GET /api/events: what changes, as it changes, for as long as the client stays.
+
+A stream begins with the present state (logs, models, profile, requests under way), so that a client that comes again after a
+break knows all there is to know. Then it is woven of three sources: the news (`observe.bus`) and the two logs. Subscriptions
+are made before the state is read: news may repeat what the state says, and nothing is missed. A client that does not read
+is dropped (`Feed`); of logs it loses lines, with a mark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from swapyard.api.answers import LiveAnswer, Source
+from swapyard.api.services import Services
+from swapyard.api.status import model_status
+from swapyard.observe.bus import message
+
+HEARTBEAT = 15.0  # seconds of silence before a comment is sent: proxies cut what is silent for long
+_COMMENT = b":\n\n"
+
+
+def routes(services: Services) -> list[Route]:
+    async def events(_request: Request) -> Response:
+        """Server-sent events: models, requests, logs and everything else that changes."""
+        return EventAnswer(Weave(services))
+
+    return [Route("/api/events", events)]
+
+
+class EventAnswer(LiveAnswer):
+    media_type = "text/event-stream"
+
+
+class Weave:
+    """The news and the two logs as one stream (`api.answers.Source`)."""
+
+    def __init__(self, services: Services) -> None:
+        logs = services.logs
+        self._feed = services.bus.subscribe()
+        self._sources: list[tuple[Source, Callable[[bytes], bytes]]] = [
+            (self._feed, lambda events: events),
+            (logs.monitor("proxy").subscribe(history=False), lambda data: _log_event("proxy", data)),
+            (logs.monitor("upstream").subscribe(history=False), lambda data: _log_event("upstream", data)),
+        ]
+        self._first: bytes | None = _present_state(services)
+        self._pending: dict[asyncio.Task[bytes | None], int] = {}
+        self._closed = False
+
+    async def next(self) -> bytes | None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        if self._closed:
+            return None
+        for at, (source, _) in enumerate(self._sources):
+            if at not in self._pending.values():
+                self._pending[asyncio.create_task(source.next(), name="event stream: a source")] = at
+        done, _ = await asyncio.wait(self._pending, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            return _COMMENT
+        told = b""
+        for at, data in sorted((self._pending.pop(task), task.result()) for task in done):
+            if data is None:  # dropped, or Swapyard shuts down
+                self.close()
+                await asyncio.gather(*self._pending)
+                return None
+            told += self._sources[at][1](data)
+        return told
+
+    def close(self) -> None:
+        self._closed = True
+        for source, _ in self._sources:
+            source.close()
+
+
+def _log_event(source: str, data: bytes) -> bytes:
+    return message("logData", {"source": source, "data": data.decode(errors="replace")})
+
+
+def _present_state(services: Services) -> bytes:
+    logs = services.logs
+    config = services.config()
+    return b"".join(
+        [
+            _log_event("proxy", logs.monitor("proxy").history()),
+            _log_event("upstream", logs.monitor("upstream").history()),
+            message("modelStatus", model_status(config, services.states())),
+            message("uiConfig", {"activity": {"session_id": list(config.session_headers)}}),
+            message("profileChanged", {"active": services.active_profile()}),
+            message("inflight", services.inflight()),
+        ]
+    )

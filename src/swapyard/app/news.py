@@ -1,0 +1,65 @@
+"""Changes of models, told to everybody who wants to know: the log, the history, and the viewers of the event stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from swapyard.core.lifecycle import State
+from swapyard.core.messages import StopReason
+from swapyard.observe.bus import Bus
+from swapyard.observe.history import History
+from swapyard.observe.logs import Logger
+from swapyard.runtime.engine import Transition
+
+STATUS_WITHIN = 0.05  # seconds: changes that come together are told as one list of models
+OURS = {StopReason.START_FAILED, StopReason.CRASHED}  # reasons that are somebody's failure
+
+
+class News:
+    """`model_status` makes the list that the event `modelStatus` carries."""
+
+    def __init__(
+        self,
+        *,
+        log: Logger,
+        history: History,
+        bus: Bus,
+        model_status: Callable[[], Sequence[object]],
+    ) -> None:
+        self._log = log
+        self._history = history
+        self._bus = bus
+        self._model_status = model_status
+
+    def changed(self, change: Transition) -> None:
+        """An observer of the engine."""
+        self._log_line(change)
+        noted = self._history.note(
+            at=time.time(),
+            model=change.model,
+            run=change.run,
+            state=change.state.value,
+            cause=change.cause,
+            reason=change.reason.value if change.reason else "",
+            for_model=change.for_model or "",
+            seconds=change.seconds,
+            failed=change.reason in OURS,
+        )
+        self._bus.publish("transition", noted)
+        self.status_changed()
+
+    def profile_changed(self, active: str | None) -> None:
+        self._bus.publish("profileChanged", {"active": active})
+        self.status_changed()
+
+    def status_changed(self) -> None:
+        self._bus.publish_within(STATUS_WITHIN, "modelStatus", self._model_status)
+
+    def _log_line(self, change: Transition) -> None:
+        """One line each; what a failed server wrote last is in the supervisor's own line."""
+        if change.state is State.STOPPED:
+            self._log.info("<%s> stopped", change.model)
+        else:
+            cause = change.cause.partition("\n")[0].removesuffix("; its last output:")
+            self._log.info("<%s> %s: %s", change.model, change.state.value, cause)

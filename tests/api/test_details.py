@@ -1,0 +1,125 @@
+"""Transitions, one model's details, and its plan."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from swapyard.api.services import Facts, RunFacts
+from swapyard.config.schema import Config, Model, Peer
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Yard
+
+CONFIG = Config(
+    models={
+        "a/b": Model(cmd="run --api-key s3cret", proxy="http://127.0.0.1:1", ttl=60, aliases=("ab",)),
+        "c": Model(cmd="x"),
+    },
+    peers={"p": Peer(proxy="http://p", models=("m",))},
+)
+
+
+def facts(**changes: Any) -> Facts:
+    idle: dict[str, Any] = {"state": "stopped", "serving": 0, "limit": 10, "queued": 0, "stops": (), "busy": (), "run": None}
+    return Facts(**(idle | changes))
+
+
+def fill(yard: Yard) -> None:
+    for at in range(1, 6):
+        yard.history.note(
+            at=1000.0 + at, model="c" if at % 2 else "a/b", run=at, state="ready", cause=f"after {at} s", seconds=at
+        )
+
+
+async def test_transitions_come_newest_first_and_in_pages(yard: Yard) -> None:
+    fill(yard)
+    page = (await yard.get("/api/transitions?limit=2")).json
+    assert [change["id"] for change in page["transitions"]] == [5, 4]
+    page = (await yard.get(f"/api/transitions?limit=2&before={page['next']}")).json
+    assert [change["id"] for change in page["transitions"]] == [3, 2]
+    page = (await yard.get(f"/api/transitions?limit=2&before={page['next']}")).json
+    assert [change["id"] for change in page["transitions"]] == [1]
+    assert page["next"] is None
+    page = (await yard.get("/api/transitions?model=c&after=1970-01-01T00:16:41Z")).json
+    assert [change["id"] for change in page["transitions"]] == [5, 3]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("limit=0", "limit"), ("limit=x", "limit"), ("before=soon", "before"), ("after=2026-01-01", "after")],
+)
+async def test_wrong_parameters_are_named(yard: Yard, query: str, field: str) -> None:
+    answer = await yard.get(f"/api/transitions?{query}")
+    assert answer.status == 400
+    assert answer.json["error"]["param"] == field
+
+
+async def test_details_tell_the_run_the_loads_and_the_last_error(yard: Yard) -> None:
+    yard.config = CONFIG
+    fill(yard)
+    yard.history.note(
+        at=2000.0, model="a/b", run=9, state="stopped", cause="exit code 3", reason="start_failed", failed=True
+    )
+    run = RunFacts(id=9, pid=os.getpid(), address=("127.0.0.1", 5), uptime=100.0, idle=20.0)
+    yard.facts["a/b"] = facts(state="ready", serving=1, queued=2, run=run)
+    told = (await yard.get("/api/models/ab")).json
+    assert told["id"] == "a/b"
+    assert told["cmd"] == "run --api-key ***"
+    assert (told["running"], told["limit"], told["queued"]) == (1, 10, 2)
+    assert told["run"].pop("memory_bytes") > 1_000_000
+    assert told["run"] == {
+        "id": 9,
+        "pid": os.getpid(),
+        "address": "127.0.0.1:5",
+        "uptime": 100.0,
+        "idle": 20.0,
+        "ttl_left": 40.0,
+    }
+    assert told["loads"] == {"count": 2, "failed": 1, "median": 3.0, "p95": pytest.approx(3.9)}
+    assert told["last_error"]["cause"] == "exit code 3"
+    assert [change["id"] for change in told["transitions"]] == [6, 4, 2]
+
+
+async def test_a_stopped_model_has_no_run(yard: Yard) -> None:
+    yard.config = CONFIG
+    yard.facts["c"] = facts()
+    told = (await yard.get("/api/models/c")).json
+    assert (told["state"], told["run"], told["last_error"]) == ("stopped", None, None)
+    assert told["loads"] == {"count": 0, "failed": 0, "median": None, "p95": None}
+
+
+@pytest.mark.parametrize(
+    ("known", "action", "estimate"),
+    [
+        (facts(), "start", 3.0),
+        (facts(stops=("c",)), "start", 3.0),
+        (facts(stops=("c",), busy=("c",)), "wait", 3.0),
+        (facts(state="starting"), "wait", 3.0),
+        (facts(state="stopping"), "wait", 3.0),
+        (facts(state="ready"), "serve", 0.0),
+        (facts(state="ready", stops=("c",)), "start", 3.0),
+    ],
+)
+async def test_a_plan_tells_what_would_be_stopped(yard: Yard, known: Facts, action: str, estimate: float) -> None:
+    yard.config = CONFIG
+    fill(yard)
+    yard.facts["a/b"] = known
+    told = (await yard.get("/api/models/a/b/plan")).json
+    assert told == {
+        "model": "a/b",
+        "state": known.state,
+        "action": action,
+        "stops": list(known.stops),
+        "busy": list(known.busy),
+        "estimate_seconds": estimate,
+    }
+
+
+@pytest.mark.parametrize("path", ["/api/models/nobody", "/api/models/nobody/plan", "/api/models/p/m"])
+async def test_unknown_models_and_those_of_peers_have_no_details(yard: Yard, path: str) -> None:
+    yard.config = CONFIG
+    answer = await yard.get(path)
+    assert answer.status == 404

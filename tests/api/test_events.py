@@ -1,0 +1,136 @@
+"""The event stream: the present first, then what changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from swapyard.api import events
+from swapyard.config.schema import Capabilities, Config, Model, Peer
+from swapyard.observe.bus import LIMIT
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Stream, Yard
+
+CONFIG = Config(
+    models={
+        "b": Model(cmd="x", name=" B ", aliases=("bee",), capabilities=Capabilities(tools=True, context=4096)),
+        "a": Model(cmd="x", unlisted=True),
+    },
+    peers={"p": Peer(proxy="http://p", models=("m", "n"))},
+)
+
+
+def read(data: bytes) -> list[tuple[str, Any]]:
+    """As the clients of llama-swap read it."""
+    found = []
+    for event in data.decode().split("\n\n"):
+        if event and event != ":":
+            name, payload = event.split("\n")
+            assert name == "event:message"
+            outer = json.loads(payload.removeprefix("data:"))
+            found.append((outer["type"], json.loads(outer["data"])))
+    return found
+
+
+async def body(stream: Stream) -> bytes:
+    while not (data := (await stream.next()).get("body", b"")):
+        pass
+    return bytes(data)
+
+
+async def test_a_stream_begins_with_the_present_state(yard: Yard) -> None:
+    yard.config = CONFIG
+    yard.states = {"b": "ready"}
+    yard.profile = "night"
+    yard.logs.proxy_logger().info("hello")
+    stream = yard.open("/api/events")
+    head = await stream.next()
+    headers = {key.decode().lower(): value.decode() for key, value in head["headers"]}
+    assert headers["content-type"].startswith("text/event-stream")
+    assert headers["cache-control"] == "no-cache"
+    assert headers["x-accel-buffering"] == "no"
+    assert headers["x-content-type-options"] == "nosniff"
+    told = read(await body(stream))
+    assert [kind for kind, _ in told] == ["logData", "logData", "modelStatus", "uiConfig", "profileChanged", "inflight"]
+    assert told[0][1]["source"] == "proxy"
+    assert "hello" in told[0][1]["data"]
+    assert told[1][1] == {"source": "upstream", "data": ""}
+    assert told[2][1] == [
+        {"id": "a", "name": "", "description": "", "state": "stopped", "unlisted": True, "peerID": ""},
+        {
+            "id": "b",
+            "name": " B ",
+            "description": "",
+            "state": "ready",
+            "unlisted": False,
+            "peerID": "",
+            "aliases": ["bee"],
+            "capabilities": {"function_calling": True},
+            "context_length": 4096,
+        },
+        {"id": "p/m", "name": "", "description": "", "state": "", "unlisted": False, "peerID": "p"},
+        {"id": "p/n", "name": "", "description": "", "state": "", "unlisted": False, "peerID": "p"},
+    ]
+    assert told[3][1] == {"activity": {"session_id": ["X-Session-ID", "X-Litellm-Session-Id"]}}
+    assert told[4][1] == {"active": "night"}
+    assert told[5][1] == {"operation": "snapshot"}
+    await stream.leave()
+
+
+async def test_news_and_both_logs_follow(yard: Yard) -> None:
+    stream = yard.open("/api/events")
+    await body(stream)
+    yard.bus.publish("activity", {"id": 7})
+    assert read(await body(stream)) == [("activity", {"id": 7})]
+    yard.logs.proxy_logger().warning("careful")
+    [(kind, data)] = read(await body(stream))
+    assert (kind, data["source"]) == ("logData", "proxy")
+    assert "careful" in data["data"]
+    yard.logs.upstream_writer("m")(b"tok\xffen\n")
+    assert read(await body(stream)) == [("logData", {"source": "upstream", "data": "tok\ufffden\n"})]
+    await stream.leave()
+    assert not yard.bus.watched
+
+
+async def test_silence_is_broken_by_comments(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT", 0.001)
+    stream = yard.open("/api/events")
+    await body(stream)
+    assert await body(stream) == b":\n\n"
+    await stream.leave()
+
+
+async def test_a_client_that_does_not_read_is_dropped(yard: Yard) -> None:
+    took = asyncio.Event()
+    blocked = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            took.set()
+            await blocked.wait()
+
+    stream = yard.open("/api/events", send=send)
+    await asyncio.wait_for(took.wait(), 5)
+    for _ in range(5):
+        yard.bus.publish("x", "y" * (LIMIT // 4))
+    assert not yard.bus.watched
+    blocked.set()
+    await asyncio.wait_for(stream.task, 5)
+
+
+async def test_streams_end_with_swapyard(yard: Yard) -> None:
+    stream = yard.open("/api/events")
+    await body(stream)
+    yard.bus.close()
+    yard.logs.end_streams()
+    await asyncio.wait_for(stream.task, 5)
+
+
+async def test_head_is_answered_without_a_stream(yard: Yard) -> None:
+    answer = await yard.ask("HEAD", "/api/events")
+    assert answer.status == 200
+    assert not yard.bus.watched
