@@ -22,7 +22,7 @@ from msgspec import NODEFAULT, Meta, Struct
 from starlette.routing import Route
 
 from swapyard.api.app import all_routes
-from swapyard.config.file import FileConfig, FileModel
+from swapyard.config.file import NEW_RUN, FileConfig, FileModel
 from swapyard.proxy.endpoints import COMFYUI_MODEL, TABLE, Endpoint, Where
 from swapyard.proxy.gateway import PUBLIC
 from swapyard.runtime.policy import NOT_PART_OF_A_RUN
@@ -189,7 +189,7 @@ def reload_of(path: str) -> str:
         return "at once"
     part = path.split(".")[2]
     names = {info.encode_name: info.name for info in msgspec.structs.fields(FileModel)}
-    return "at once" if names[part] in NOT_PART_OF_A_RUN else "new run"
+    return "at once" if names[part] in NOT_PART_OF_A_RUN else NEW_RUN
 
 
 def bare(hint: Any) -> Any:

@@ -261,6 +261,7 @@ def zoo(swapyard: Swapyard, scripted: Callable[..., str]) -> Iterator[Running]:
         "chameleon": {"cmd": scripted("chameleon", "--kind", "image")},
         "small": {"cmd": scripted("small", "--ctx-size", "16")},
         "shy": {"cmd": scripted("shy"), "concurrencyLimit": 1},
+        "frail": {"cmd": scripted("frail", "--crash-after", "3")},
         "broken": {"cmd": scripted("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1")},
     }
     with swapyard({"apiKeys": ["sk-gateway"], "models": models}) as running:

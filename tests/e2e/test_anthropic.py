@@ -67,6 +67,15 @@ def test_a_model_that_does_not_start_is_a_server_error_with_its_reason(claude: a
         claude.messages.create(model="broken", max_tokens=8, messages=QUESTION, stream=stream)
 
 
+def test_a_stream_that_breaks_off_is_an_error_and_never_a_short_answer(claude: anthropic.Anthropic) -> None:
+    endless: Any = [{"role": "user", "content": "count to 100000"}]
+    with (
+        pytest.raises(anthropic.APIError, match="in the middle of its response"),
+        claude.messages.stream(model="frail", max_tokens=100_000, messages=endless) as stream,
+    ):
+        stream.get_final_message()
+
+
 def test_a_wrong_key_is_an_authentication_error(claude: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.AuthenticationError):
         claude.with_options(api_key="sk-wrong").messages.create(model="hare", max_tokens=8, messages=QUESTION)

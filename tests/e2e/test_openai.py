@@ -131,6 +131,13 @@ def test_a_model_that_does_not_start_is_a_server_error_with_its_reason(gpt: open
     assert failed.value.status_code == 502
 
 
+def test_a_stream_that_breaks_off_is_an_error_and_never_a_short_answer(gpt: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIError, match="in the middle of its response"):
+        list(gpt.chat.completions.create(model="frail", messages=ENDLESS, stream=True))
+    with pytest.raises(openai.APIError, match="in the middle of its response"):
+        list(gpt.responses.create(model="frail", input="count to 100000", stream=True))
+
+
 def test_a_wrong_key_is_an_authentication_error(gpt: openai.OpenAI) -> None:
     with pytest.raises(openai.AuthenticationError):
         gpt.with_options(api_key="sk-wrong").chat.completions.create(model="hare", messages=QUESTION)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import Meta, Struct, field
 
 # When a changed value counts, for keys where that is not at once. (Of models' keys `runtime.policy` says which make a run.)
+NEW_RUN: Final = "new run"
 NEXT_START: Final = "next start"
 NOTHING_YET: Final = "nothing yet"
 NEVER: Final = "never"
@@ -298,7 +299,7 @@ class FileConfig(Struct, rename="camel", kw_only=True, frozen=True):
     http: Annotated[FileHttp, doc("What a client's connection may cost.")] = FileHttp()
     global_ttl: Annotated[Seconds, doc("Default of ttl; 0 = never unload.")] = field(default=0, name="globalTTL")
     unload_timeout: Annotated[Seconds, doc("Seconds between asking to stop and killing; 0 = 10.")] = 10
-    start_port: Annotated[int, Meta(ge=1), doc("First number for ${PORT}.")] = 5800
+    start_port: Annotated[int, Meta(ge=1), doc("First number for ${PORT}.", NEW_RUN)] = 5800
     send_loading_state: Annotated[bool, doc("Stream the loading progress as reasoning text.")] = False
     include_aliases_in_list: Annotated[bool, doc("List aliases as models too.")] = False
     api_keys: Annotated[Names, doc("Keys that clients must present; none = open.")] = ()
