@@ -6,8 +6,8 @@
 
 An expression denotes a family of combinations (sets of models): a model's id or var is the one combination with that
 model, `|` unites families, `&` joins each combination of one with each of the other, `+name` is another set's family.
-Every part of a combination is allowed too. Families are never written out: they are evaluated over the few models that
-matter for one decision (`MatrixSets.best`).
+Every part of a combination is allowed too. Here are the parser and the sets; what the expressions amount to for one
+decision, and how ties are broken, is `families`.
 
 Pure: `config` parses and checks with it, `planners.matrix` decides with it.
 """
@@ -19,9 +19,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from swapyard.core.families import Evaluation, Graph, weights_of
+
 VAR_NAME = re.compile(r"[A-Za-z0-9.-]{1,32}")
-MAX_NESTING = 100  # parentheses; the parser and the evaluation recurse
-MAX_ENTRIES = 256  # combinations kept per expression; joining takes the square of it. Beyond, the lightest ones are dropped
+MAX_NESTING = 100  # parentheses; the parser recurses
 
 
 # --- expressions -----------------------------------------------------------------------------------------------------------
@@ -164,8 +165,9 @@ def is_name_character(character: str) -> bool:
 class Choice:
     """What a model's start means: the set that allows it best, one of its combinations, and who has to go.
 
-    `set_name` is None where the model is in no set (it runs alone) or already runs (nothing changes). `combination` may name
-    models that do not run. `cost` is the sum over the evicted.
+    `set_name` is None where the model is in no set (it runs alone) or already runs (nothing changes). `combination` may
+    name models that do not run. `cost` is the sum over the evicted. `exact`: nothing cheaper exists (`families` bounds the
+    work for inputs that explode).
     """
 
     set_name: str | None
@@ -173,17 +175,21 @@ class Choice:
     kept: tuple[str, ...]
     evicted: tuple[str, ...]
     cost: int
-
-
-Entry: TypeAlias = tuple[int, frozenset[str]]  # relevant models as bits, a combination that has them
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixSets:
-    """Parsed sets in evaluation order: a set that is referred to comes before the one that refers to it."""
+    """Parsed sets in evaluation order: a set that is referred to comes before the one that refers to it.
 
-    expressions: dict[str, Expression]
-    texts: dict[str, str] = field(default_factory=dict)
+    `texts`: their expressions, by name. `roots`: each one's node in the graph. `named`: a node's sets, as positions in
+    `roots`.
+    """
+
+    texts: dict[str, str]
+    graph: Graph
+    roots: tuple[tuple[str, int], ...]
+    named: dict[int, list[int]]
 
     @classmethod
     def parse(cls, sets: Mapping[str, str], names: Mapping[str, str], models: Collection[str]) -> MatrixSets:
@@ -210,7 +216,13 @@ class MatrixSets:
         findings.extend((("sets", name), "refers to itself, perhaps through other sets") for name in cycles)
         if findings:
             raise MatrixError(findings)
-        return cls({name: parsed[name] for name in order}, {name: sets[name] for name in order})
+        graph = Graph()
+        roots: dict[str, int] = {}
+        named: dict[int, list[int]] = {}
+        for position, name in enumerate(order):
+            roots[name] = node_of(parsed[name], graph, roots)
+            named.setdefault(roots[name], []).append(position)
+        return cls({name: sets[name] for name in order}, graph, tuple(roots.items()), named)
 
     def best(self, target: str, running: Sequence[str], costs: Mapping[str, int]) -> Choice:
         """How `target` can start beside as much as possible of `running`.
@@ -219,84 +231,49 @@ class MatrixSets:
         """
         if target in running:
             return Choice(None, frozenset((target,)), tuple(running), (), 0)
-        bits = {model: 1 << index for index, model in enumerate((target, *running))}
-        weights = [costs.get(model, 1) for model in (target, *running)]
-        total = sum(weights[1:])
-        evaluation = Evaluation(self.expressions, bits, weights)
-        best: tuple[int, str, Entry] | None = None
-        for name in self.expressions:
-            for entry in evaluation.of_set(name):
-                if not entry[0] & 1:
-                    continue
-                cost = total - evaluation.weight(entry[0] & ~1)
-                if best is None or cost < best[0]:
-                    best = (cost, name, entry)
+        models = (target, *running)
+        weights = weights_of(models, costs)
+        total = sum(weights) - weights[0]
+        evaluation = Evaluation(self.graph, models, weights)
+        best: tuple[int, str, int, int] | None = None
+        for name, root in self.roots_among(evaluation.above(target)):
+            for entry in evaluation.entries(root):
+                if entry & 1:
+                    cost = total - evaluation.weight(entry & ~1)
+                    if best is None or cost < best[0]:
+                        best = (cost, name, root, entry)
         if best is None:
             return Choice(None, frozenset((target,)), (), tuple(running), total)
-        cost, name, (kept_bits, combination) = best
-        kept = tuple(model for model in running if bits[model] & kept_bits)
-        evicted = tuple(model for model in running if not bits[model] & kept_bits)
-        return Choice(name, combination, kept, evicted, cost)
+        cost, name, root, entry = best
+        kept = tuple(model for index, model in enumerate(running, 1) if entry >> index & 1)
+        evicted = tuple(model for index, model in enumerate(running, 1) if not entry >> index & 1)
+        combination = evaluation.combination(root, entry)
+        return Choice(name, combination, kept, evicted, cost, evaluation.exact)
 
     def allows(self, models: Collection[str]) -> bool:
-        """Whether all of `models` are in one combination of one set."""
-        bits = {model: 1 << index for index, model in enumerate(dict.fromkeys(models))}
-        everything = (1 << len(bits)) - 1
-        evaluation = Evaluation(self.expressions, bits, [1] * len(bits))
-        return any(entry[0] == everything for name in self.expressions for entry in evaluation.of_set(name))
+        """Whether all of `models` are in one combination of one set. Also where that is too much to find out."""
+        relevant = tuple(dict.fromkeys(models))
+        everything = (1 << len(relevant)) - 1
+        evaluation = Evaluation(self.graph, relevant, [1] * len(relevant))
+        roots = self.roots_among(evaluation.above(relevant[0]) if relevant else ())
+        return any(everything in evaluation.entries(root) for _, root in roots) or not (relevant and evaluation.exact)
+
+    def roots_among(self, nodes: Iterable[int]) -> list[tuple[str, int]]:
+        """The sets that are one of these nodes, in evaluation order: name and node."""
+        return [self.roots[at] for at in sorted(at for node in nodes for at in self.named.get(node, ()))]
 
 
-@dataclass(slots=True)
-class Evaluation:
-    """One evaluation, bottom-up over the relevant models. Entries that are part of another are dropped on the way, which
-    loses nothing because every part of a combination is allowed."""
-
-    expressions: Mapping[str, Expression]
-    bits: Mapping[str, int]
-    weights: Sequence[int]
-    done: dict[str, list[Entry]] = field(default_factory=dict)
-
-    def of_set(self, name: str) -> list[Entry]:
-        if name not in self.done:
-            self.done[name] = self.entries(self.expressions[name])
-        return self.done[name]
-
-    def entries(self, expression: Expression) -> list[Entry]:
-        match expression:
-            case Model(id=model):
-                return [(self.bits.get(model, 0), frozenset((model,)))]
-            case Reference(name=name):
-                return self.of_set(name)
-            case AnyOf(parts=parts):
-                return self.kept(entry for part in parts for entry in self.entries(part))
-            case AllOf(parts=parts):
-                joined: list[Entry] = [(0, frozenset())]
-                for part in parts:
-                    added = self.entries(part)
-                    joined = self.kept((left | right, one | other) for left, one in joined for right, other in added)
-                return joined
-
-    def kept(self, candidates: Iterable[Entry]) -> list[Entry]:
-        """The candidates without those that are part of another, in order of their coming."""
-        found: list[Entry] = []
-        for candidate in candidates:
-            bits = candidate[0]
-            if any(bits & other[0] == bits for other in found):
-                continue
-            found = [other for other in found if other[0] & bits != other[0]]
-            found.append(candidate)
-            if len(found) > MAX_ENTRIES:
-                found = self.heaviest(found)
-        return found
-
-    def heaviest(self, entries: list[Entry]) -> list[Entry]:
-        """Half of the entries: those with the target, and with what is dear to evict. Only contrived sets come here."""
-        ranked = sorted(entries, key=lambda entry: (entry[0] & 1, self.weight(entry[0])), reverse=True)
-        chosen = {entry[0] for entry in ranked[: MAX_ENTRIES // 2]}
-        return [entry for entry in entries if entry[0] in chosen]
-
-    def weight(self, bits: int) -> int:
-        return sum(weight for index, weight in enumerate(self.weights) if bits >> index & 1)
+def node_of(expression: Expression, graph: Graph, roots: Mapping[str, int]) -> int:
+    """The expression's node; the sets that it refers to have theirs already."""
+    match expression:
+        case Model(id=model):
+            return graph.model(model)
+        case Reference(name=name):
+            return roots[name]
+        case AnyOf(parts=parts):
+            return graph.any_of([node_of(part, graph, roots) for part in parts])
+        case AllOf(parts=parts):
+            return graph.all_of([node_of(part, graph, roots) for part in parts])
 
 
 def references(expression: Expression) -> list[str]:
