@@ -335,19 +335,20 @@ def reference_request(text: bytes) -> Reading | None:
 
 def reference_response(text: bytes, *, head_only: bool = False) -> Reading | None:
     """The first final response; interim ones are skipped."""
-    parts = lines_of(text.lstrip(b"\r\n"))
-    if parts is None or not parts[0]:
-        return None
-    start, fields = STATUS_LINE.fullmatch(parts[0][0]), fields_of(parts[0][1:])
-    if start is None or fields is None:
-        return None
-    status = int(start[2])
-    if 100 <= status < 200:
-        return reference_response(parts[1], head_only=head_only) if status != 101 else None
+    while True:
+        parts = lines_of(text.lstrip(b"\r\n"))
+        if parts is None or not parts[0]:
+            return None
+        start, fields = STATUS_LINE.fullmatch(parts[0][0]), fields_of(parts[0][1:])
+        if start is None or fields is None or start[2] == b"101":
+            return None
+        text = parts[1]
+        if not start[2].startswith(b"1"):
+            break
     line = (start[1], start[2], start[3] or b"")
-    if head_only or status in (204, 304):
-        return Reading(line, fields, b"", [], parts[1])
-    return framed(line, fields, parts[1], until_close=True)
+    if head_only or start[2] in (b"204", b"304"):
+        return Reading(line, fields, b"", [], text)
+    return framed(line, fields, text, until_close=True)
 
 
 def framed(start: tuple[bytes, ...], fields: Headers, rest: bytes, *, until_close: bool) -> Reading | None:

@@ -89,8 +89,11 @@ def test_requests_with_one_byte_wrong(stage: Any, name: str) -> None:
             after = stage.ClientStage().feed(right * ahead).feed(message + PROBE)
             assert (after.requests[ahead:], after.ends[ahead:], after.is_over) == alone.outcome, message
         if alone.ends == [200, 200]:  # and the right one behind it
-            before = stage.ClientStage().feed(message).feed(right)
-            assert before.requests[1:] == stage.ClientStage().feed(right).requests, message
+            whole = stage.ClientStage().feed(right, message, right)
+            in_two = stage.ClientStage().feed(right, message[:at], message[at:], right)
+            assert whole.requests == in_two.requests == [*whole.requests[:2], whole.requests[0]], message
+            at_once = stage.ClientStage().feed(right, message + message, right)
+            assert at_once.requests == [*whole.requests[:2], whole.requests[1], whole.requests[0]], message
             taken += 1
         else:
             refused += 1
@@ -181,7 +184,14 @@ def test_responses_with_one_byte_wrong(stage: Any, name: str, head_only: bool) -
         for times in (1, 2):
             seen = kept(stage, right, times=times, head_only=head_only)
             if seen is not None:
-                assert outcome(seen.ask(head_only=head_only).feed(message)) == alone, message
+                cut = at if times == 2 else 0
+                seen.ask(head_only=head_only).feed(message[:cut], message[cut:])
+                if seen.is_kept and alone[1]:  # and the right one behind it
+                    assert seen.told == alone[0]
+                    wanted = outcome(stage.UpstreamStage().ask(head_only=head_only).feed(right))
+                    assert outcome(seen.ask(head_only=head_only).feed(right)) == wanted, message
+                else:
+                    assert outcome(seen) == alone, message
         taken, refused = taken + (alone[0].end == "complete"), refused + (alone[0].end == "broken")
     assert taken > 20
     assert refused > 20
