@@ -99,23 +99,29 @@ class Yard:
             await self.gone.wait()
 
     async def get(self, target: str, **headers: str) -> Answer:
-        return await self.ask("GET", target, **headers)
+        return await self.ask("GET", target, headers=headers)
 
     async def post(self, target: str) -> Answer:
         return await self.ask("POST", target)
 
-    async def ask(self, method: str, target: str, **headers: str) -> Answer:
+    async def ask(self, method: str, target: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         """The whole answer. `target` as on the wire, percent-encoded."""
-        stream = self.open(target, method, headers=headers)
+        stream = self.open(target, method, headers=headers, body=body)
         await asyncio.wait_for(stream.task, 10)
         head = stream.sent.get_nowait()
-        body = b""
+        answer = b""
         while not stream.sent.empty():
-            body += stream.sent.get_nowait().get("body", b"")
-        return Answer(head["status"], {k.decode(): v.decode() for k, v in head["headers"]}, body)
+            answer += stream.sent.get_nowait().get("body", b"")
+        return Answer(head["status"], {k.decode(): v.decode() for k, v in head["headers"]}, answer)
 
     def open(
-        self, target: str, method: str = "GET", *, headers: dict[str, str] | None = None, send: Send | None = None
+        self,
+        target: str,
+        method: str = "GET",
+        *,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        send: Send | None = None,
     ) -> Stream:
         """Begins a request. `send`: what takes the answer instead of the stream's queue."""
         stream = Stream()
@@ -125,7 +131,7 @@ class Yard:
             nonlocal request_is_read
             if not request_is_read:
                 request_is_read = True
-                return {"type": "http.request", "body": b"", "more_body": False}
+                return {"type": "http.request", "body": body, "more_body": False}
             await stream.left.wait()
             return {"type": "http.disconnect"}
 

@@ -91,6 +91,7 @@ SPILL = "selectors: {s: {strategy: spillover, targets: [a, b]}}\n"
         ("peers: {p: {models: [m]}}", "peers.p.proxy", "the peer's base URL is needed"),
         ("peers: {p: {proxy: ':x', models: [m]}}", "peers.p.proxy", "has no scheme"),
         ("peers: {p: {proxy: 'http://h'}}", "peers.p.models", "at least one model is needed"),
+        ('peers: {p: {proxy: "http://h", models: [m], apiKey: "a\\nb"}}', "peers.p.apiKey", "a control character"),
         # groups
         (AB + "groups: {g: {members: [a, a]}}", "groups.g.members[1]", '"a" appears twice'),
         (AB + "groups: {g: {members: [a]}, h: {members: [b, a]}}", "groups.h.members[1]", '"a" is in group "g" already'),
@@ -417,6 +418,10 @@ def test_peers(load: Any) -> None:
     peer = load.resolved("peers: {p: {proxy: 'http://h', models: [x, x, y], timeouts: {connect: 3}}}").peers["p"]
     assert peer.models == ("x", "y")
     assert (peer.timeouts.response_header, peer.timeouts.connect) == (60, 3)
+
+
+def test_a_peers_key_as_a_file_with_a_line_end_gives_it(load: Any) -> None:
+    assert load.resolved('peers: {p: {proxy: "http://h", models: [x], apiKey: "key\\n"}}').peers["p"].api_key == "key"
 
 
 def test_the_store_needs_a_place(load: Any, tmp_path: Path) -> None:

@@ -210,6 +210,34 @@ def test_pictures_are_png_files_in_either_api(start_engine: StartEngine) -> None
     assert first != second
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kind", "says"),
+    [
+        ({}, "application/json; charset=utf-8", '{{"text":"{text}"}}'),
+        ({"response_format": "text"}, "text/plain; charset=utf-8", "{text}\n"),
+        ({"response_format": "srt"}, "text/plain; charset=utf-8", "1\n00:00:00,000 --> 00:00:01,000\n{text}\n\n"),
+        ({"response_format": "vtt"}, "text/plain; charset=utf-8", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{text}\n\n"),
+    ],
+)
+def test_transcriptions_tell_what_was_heard(start_engine: StartEngine, wanted: dict[str, str], kind: str, says: str) -> None:
+    with start_engine("--kind", "audio") as engine:
+        url = f"{engine.address}/v1/audio/transcriptions"
+        answer = httpx.post(url, data={"model": "x", **wanted}, files={"file": ("a.wav", b"\r\n--\0\r\n")})
+        assert httpx.post(url, files={"model": b"x"}).status_code == 400
+    assert answer.headers["content-type"] == kind
+    assert answer.text == says.format(text="This is hare. I have heard 7 bytes of a.wav.")
+
+
+def test_an_edited_picture_depends_on_the_picture_and_the_prompt(start_engine: StartEngine) -> None:
+    with start_engine("--kind", "image") as engine:
+        pictures = [
+            httpx.post(f"{engine.address}/v1/images/edits", data={"prompt": prompt}, files={name: content}).json()["data"]
+            for prompt, name, content in [("a", "image", b"1"), ("a", "image", b"2"), ("b", "image[]", b"1")]
+        ]
+    assert all(base64.b64decode(picture["b64_json"]).startswith(b"\x89PNG") for (picture,) in pictures)
+    assert len({picture["b64_json"] for (picture,) in pictures}) == 3
+
+
 def test_what_the_kind_cannot_do_is_501(start_engine: StartEngine) -> None:
     body = {"input_prefix": "def f():\n    ", "input_suffix": "\n"}
     with start_engine() as engine:

@@ -146,11 +146,22 @@ def marked(mark: str) -> list[psutil.Process]:
 def swapyard(tmp_path: Path) -> Swapyard:
     """`with swapyard(config, "--flag", ...) as running:`; `env` adds to the environment. `config` is the file's text, or
     its content: then `startPort` is added."""
+    return starter(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_swapyard(tmp_path_factory: pytest.TempPathFactory) -> Swapyard:
+    """The same for fixtures that serve all tests of a module."""
+    return starter(tmp_path_factory.mktemp("swapyard"))
+
+
+def starter(folder: Path) -> Swapyard:
+    """Configurations are written to `folder`."""
     numbers = itertools.count(1)
 
     @contextmanager
     def start(content: str | Mapping[str, Any], *flags: str, env: dict[str, str] | None = None) -> Iterator[Running]:
-        config = tmp_path / f"config-{next(numbers)}.yaml"
+        config = folder / f"config-{next(numbers)}.yaml"
         if not isinstance(content, str):
             content = json.dumps({"startPort": start_port(), **content})  # JSON is YAML
         config.write_text(content, encoding="utf-8")
@@ -249,8 +260,8 @@ def scripted() -> Callable[..., str]:
     return command
 
 
-@pytest.fixture
-def zoo(swapyard: Swapyard, scripted: Callable[..., str]) -> Iterator[Running]:
+@pytest.fixture(scope="module")
+def zoo(shared_swapyard: Swapyard, scripted: Callable[..., str]) -> Iterator[Running]:
     """What the tests of real clients talk to: a model of each kind, and some that misbehave. Its key is `sk-gateway`."""
     models: dict[str, Any] = {
         "hare": {"cmd": scripted("hare"), "aliases": ["gpt-4o-mini", "claude-haiku"]},
@@ -264,7 +275,7 @@ def zoo(swapyard: Swapyard, scripted: Callable[..., str]) -> Iterator[Running]:
         "frail": {"cmd": scripted("frail", "--crash-after", "3")},
         "broken": {"cmd": scripted("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1")},
     }
-    with swapyard({"apiKeys": ["sk-gateway"], "models": models}) as running:
+    with shared_swapyard({"apiKeys": ["sk-gateway"], "models": models}) as running:
         yield running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import wave
 from base64 import b64decode
 from collections.abc import Iterator
@@ -101,6 +102,28 @@ def test_images(gpt: openai.OpenAI) -> None:
     assert answer.data is not None
     assert len(answer.data) == 2
     assert b64decode(answer.data[0].b64_json or "").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("size", [1_000, 3_000_000])
+def test_transcriptions(gpt: openai.OpenAI, size: int) -> None:
+    recording = ("good morning.wav", os.urandom(size), "audio/wav")
+    heard = f"I have heard {size} bytes of good morning.wav."
+    assert heard in gpt.audio.transcriptions.create(model="parrot", file=recording).text
+    assert heard in gpt.audio.transcriptions.create(model="parrot", file=recording, response_format="text")
+    events = list(gpt.audio.transcriptions.create(model="parrot", file=recording, stream=True))
+    assert heard in "".join(event.delta for event in events if event.type == "transcript.text.delta")
+    with pytest.raises(openai.NotFoundError, match='did you mean "parrot"'):
+        gpt.audio.transcriptions.create(model="parott", file=recording)
+
+
+def test_image_edits(gpt: openai.OpenAI) -> None:
+    original = ("chess.png", os.urandom(2_000_000), "image/png")
+    first, second = (
+        gpt.images.edit(model="chameleon", image=image, prompt="add a chameleon").data for image in (original, [original])
+    )
+    assert first is not None
+    assert b64decode(first[0].b64_json or "").startswith(b"\x89PNG")
+    assert first == second
 
 
 def test_models_are_listed_and_retrieved(gpt: openai.OpenAI) -> None:

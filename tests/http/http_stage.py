@@ -22,18 +22,24 @@ from swapyard.http.upstream import UpstreamConnection, UpstreamError
 
 
 class StillLoop:
-    """Time stands still, so no timer ever rings; `call_soon` happens in `turn`."""
+    """Time stands still, so timers ring only when the test wants it (`ring`); `call_soon` happens in `turn`."""
 
     def __init__(self) -> None:
         self.due: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
-        self.timers = 0
+        self.set: list[StillTimer] = []
+
+    @property
+    def timers(self) -> int:
+        return len(self.set)
 
     def time(self) -> float:
         return 0.0
 
     def call_later(self, delay: float, callback: Callable[..., object], *arguments: Any) -> StillTimer:
-        self.timers += 1
-        return StillTimer(self)
+        self.set.append(StillTimer(self, callback, arguments))
+        return self.set[-1]
+
+    call_at = call_later
 
     def call_soon(self, callback: Callable[..., object], *arguments: Any) -> None:
         self.due.append((callback, arguments))
@@ -43,13 +49,23 @@ class StillLoop:
             callback, arguments = self.due.pop(0)
             callback(*arguments)
 
+    def ring(self) -> None:
+        """All timers that are set now."""
+        due, self.set = self.set, []
+        for timer in due:
+            timer.callback(*timer.arguments)
+        self.turn()
+
 
 class StillTimer:
-    def __init__(self, loop: StillLoop) -> None:
+    def __init__(self, loop: StillLoop, callback: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         self.loop = loop
+        self.callback = callback
+        self.arguments = arguments
 
     def cancel(self) -> None:
-        self.loop.timers -= 1
+        if self in self.loop.set:
+            self.loop.set.remove(self)
 
 
 class Paper:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -183,9 +184,9 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(port: int = 0) -> AsyncIterator[Scripted]:
+async def scripted(port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted]:
     upstream = Scripted()
-    server = await asyncio.start_server(upstream._on_connection, "127.0.0.1", port)
+    server = await asyncio.start_server(upstream._on_connection, "127.0.0.1", port, ssl=tls)
     upstream.server = server
     upstream.port = server.sockets[0].getsockname()[1]
     try:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from swapyard.config.schema import Config, Model
+from swapyard.config.schema import Config, Model, Peer
 from swapyard.core.lifecycle import State
 from swapyard.core.messages import BecameReady, Event, Exited, Failed, ModelPolicy, Policy, RunId, StartError, Ticket
 from swapyard.core.planners.group import GroupPlanner
@@ -22,16 +22,34 @@ from swapyard.core.scheduler import Scheduler
 from swapyard.http.server import ClientConnection, Server
 from swapyard.http.upstream import Limits, Upstream
 from swapyard.proxy.gateway import Gateway
+from swapyard.proxy.peers import Peers
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine, Waiter
+from swapyard.runtime.launchpad import make_upstream
 
 
 @pytest.fixture(scope="session")
 def wire() -> ModuleType:
     """Both ends of a connection: tests/http/wire.py."""
-    name = "swapyard_tests_wire"
+    return load(Path(__file__).parent.parent / "http" / "wire.py")
+
+
+@pytest.fixture(scope="session")
+def stage() -> ModuleType:
+    """Both sides of our HTTP without sockets: tests/http/http_stage.py."""
+    return load(Path(__file__).parent.parent / "http" / "http_stage.py")
+
+
+@pytest.fixture(scope="session")
+def passage(stage: ModuleType) -> ModuleType:
+    """A whole data plane without sockets: passage_stage.py."""
+    return load(Path(__file__).parent / "passage_stage.py")
+
+
+def load(path: Path) -> ModuleType:
+    name = f"swapyard_tests_{path.stem}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / "http" / "wire.py")
+        spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -109,7 +127,10 @@ class Yard:
         self._started: asyncio.Queue[PlayedProcess] = asyncio.Queue()
         models = {model: ModelPolicy(**policy) for model in config.models}
         self.engine = CountingEngine(Scheduler(Policy(models, GroupPlanner(config.routing.groups))), self, loop)
-        self.gateway = Gateway(ProxyState(config, self.engine), control_plane, self.spawn)
+        self.peers = Peers(self.peer_pool)
+        peers = self.peers.of(config)
+        self.peers.use(peers)
+        self.gateway = Gateway(ProxyState(config, self.engine, peers), control_plane, self.spawn)
         self.server = Server(loop=loop, accept=self.gateway.accept, refuse=self.gateway.refuse, log_end=self.log_end)
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -120,6 +141,10 @@ class Yard:
         task = self.loop.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    def peer_pool(self, peer: Peer) -> Upstream:
+        self.upstreams.append(make_upstream(peer, None, self.loop))
+        return self.upstreams[-1]
 
     # --- runtime.engine.Launchpad ---
 
@@ -138,6 +163,13 @@ class Yard:
         return 1.0
 
     # --- for tests ---
+
+    def configure(self, **config: Any) -> None:
+        """A reload to a configuration without local models."""
+        new = Config(**config)
+        peers = self.peers.of(new)
+        self.gateway.state = ProxyState(new, self.engine, peers)
+        self.peers.use(peers)
 
     async def started(self) -> PlayedProcess:
         """The next run that is started."""
@@ -215,6 +247,7 @@ def open_yard() -> OpenYard:
             async with asyncio.timeout(5):
                 while yard.server.connections:
                     await asyncio.sleep(0.001)
+                yard.peers.finish_shutdown()
                 await yard.engine.finish_shutdown(1.0)
                 while any(upstream.connections for upstream in yard.upstreams):
                     await asyncio.sleep(0.001)

@@ -42,12 +42,13 @@ from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
 from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.gateway import Gateway
+from swapyard.proxy.peers import Peers
 from swapyard.proxy.replies import render
 from swapyard.proxy.rewrite import filter_problems
 from swapyard.proxy.state import ProxyState, client_limits
 from swapyard.runtime.engine import Engine
 from swapyard.runtime.launchers.local import LocalLauncher
-from swapyard.runtime.launchpad import ConfiguredLaunchpad
+from swapyard.runtime.launchpad import ConfiguredLaunchpad, make_upstream
 from swapyard.runtime.policy import policy_of, replaced_models
 from swapyard.runtime.process import kill_everything_now, reap_strangers
 from swapyard.runtime.strategies import origins, scheduler_of
@@ -127,7 +128,10 @@ class App:
         )
         self.engine.observers.append(self.news.changed)
         self._control_plane = LateControlPlane(loop)
-        self.gateway = Gateway(ProxyState(config, self.engine), self._control_plane, self.spawn)
+        self.peers = Peers(lambda peer: make_upstream(peer, None, loop))
+        peers = self.peers.of(config)
+        self.peers.use(peers)
+        self.gateway = Gateway(ProxyState(config, self.engine, peers), self._control_plane, self.spawn)
         self.server = Server(
             loop=loop,
             accept=self.gateway.accept,
@@ -322,13 +326,15 @@ class App:
         if self._certificate is not None:
             await in_daemon_thread(self._certificate.reload, "load the certificate")
         old, new = self.config, loaded.config
-        state, policy, launchpad = ProxyState(new, self.engine), policy_of(new), self._launchpad(new)
+        peers = self.peers.of(new)
+        state, policy, launchpad = ProxyState(new, self.engine, peers), policy_of(new), self._launchpad(new)
         replaced = replaced_models(old, new)
         self.activate_profile(None)
         self.config = new
         self.logs.configure(level=new.log_level, time_format=new.log_time_format)
         self.gateway.state = state
         self.server.change_limits(client_limits(new.http))
+        self.peers.use(peers)
         self.engine.change_policy(policy, launchpad, replaced)
         self._warn(loaded)
         self.log.info(
@@ -371,11 +377,13 @@ class App:
         self.logs.end_streams()
         self.bus.close()
         self.engine.begin_shutdown()
+        self.peers.begin_shutdown()
         self.server.drain()
         if busy := self._unfinished():
             self.log.info("waiting for %d request%s to finish", busy, "s" * (busy > 1))
         while self._unfinished() and self.loop.time() < ends - KEPT_FOR_PROCESSES:  # noqa: ASYNC110 - many ways to end
             await asyncio.sleep(0.02)
+        self.peers.finish_shutdown()
         await self.engine.finish_shutdown(max(ends - KEPT_FOR_KILLING - self.loop.time(), 1.0))
         await self._wait_for_connections(LAST_WORDS)
         self.server.abort()

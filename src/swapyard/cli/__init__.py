@@ -142,7 +142,7 @@ def demo_hint(listen: Listen | None) -> str:
 DEMO_MODELS = 5
 
 DEMO_HINT = """\
-Swapyard's demo: five scripted models, no GPU, no download. In another terminal:
+Swapyard's demo: seven scripted models, no GPU, no download. In another terminal:
 
   curl ADDRESS/v1/chat/completions -d '{"model": "hare", "messages": [{"role": "user", "content": "Who are you?"}]}'
   curl ADDRESS/running

@@ -174,11 +174,13 @@ def peer(name: str, raw: FilePeer, problems: Problems) -> Peer:
         problems.warn((*path, "proxy"), f'"{raw.proxy}" {doubt}')
     if not raw.models:
         problems.error((*path, "models"), "at least one model is needed")
+    if any(character < " " or character == "\x7f" for character in raw.api_key.strip()):
+        problems.error((*path, "apiKey"), "the key contains a control character, such as the end of a line")
     timeouts = PeerTimeouts(**{field: getattr(raw.timeouts, field) for field in raw.timeouts.__struct_fields__})
     return Peer(
         proxy=raw.proxy,
         models=tuple(dict.fromkeys(raw.models)),
-        api_key=raw.api_key,
+        api_key=raw.api_key.strip(),
         filters=filters_of(raw.filters),
         timeouts=timeouts,
     )

@@ -5,6 +5,7 @@
     server.py     one client's connection: HTTP/1.1 in and out
     routes.py     what is answered on which path
     formats.py    the shapes of the answers: OpenAI, Anthropic, llama.cpp, streamed or whole
+    forms.py      multipart forms, read
     generation.py how an answer comes about: prompt, pace, slots, timings
     words.py      tokens, answers, embeddings: text in, text or numbers out
     media.py      sounds and pictures out of text

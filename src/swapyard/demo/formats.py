@@ -17,6 +17,14 @@ from swapyard.demo.generation import Generation, Prompt, RefusedError
 Json = dict[str, Any]
 
 
+# How a transcription is written down when it is to be text.
+SUBTITLES = {
+    "text": "{text}\n",
+    "srt": "1\n00:00:00,000 --> 00:00:01,000\n{text}\n\n",
+    "vtt": "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{text}\n\n",
+}
+
+
 def event(data: Json, name: str = "") -> bytes:
     """One server-sent event."""
     head = f"event: {name}\n" if name else ""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from swapyard.demo import formats, media, words
+from swapyard.demo import formats, forms, media, words
 from swapyard.demo.generation import Engine, RefusedError, log
 from swapyard.demo.server import Reply, Request
 
@@ -65,6 +66,16 @@ def json_body(request: Request) -> Body:
     if not isinstance(body, dict):
         raise RefusedError(500, "server_error", "[json.exception.type_error.305] the body is not an object")
     return body
+
+
+def form_of(request: Request) -> dict[str, forms.Part]:
+    return forms.parts(request.headers.get("content-type", ""), request.body)
+
+
+def form_field(form: dict[str, forms.Part], name: str) -> forms.Part:
+    if name not in form:
+        raise RefusedError(400, "invalid_request_error", f"the form has no field '{name}'")
+    return form[name]
 
 
 def demand(engine: Engine, *kinds: str, what: str) -> None:
@@ -207,11 +218,45 @@ def voices(engine: Engine, request: Request, reply: Reply) -> None:
     reply.json(200, {"voices": list(media.VOICES)})
 
 
+async def transcriptions(engine: Engine, request: Request, reply: Reply) -> None:
+    """What it heard is told by the file's size and name, in the format that was asked for."""
+    demand(engine, "audio", what="transcription")
+    form = form_of(request)
+    file = form_field(form, "file")
+    text = f"This is {engine.options.model}. I have heard {len(file.content)} bytes of {file.file_name or 'something'}."
+    wanted = form["response_format"].text if "response_format" in form else "json"
+    engine.served += 1
+    if "stream" in form and form["stream"].text == "true":
+        reply.begin_stream()
+        for token in words.tokens(text):
+            await reply.send(formats.event({"type": "transcript.text.delta", "delta": token}))
+        await reply.send(formats.event({"type": "transcript.text.done", "text": text}))
+        reply.end()
+    elif wanted in formats.SUBTITLES:
+        reply.whole(200, "text/plain; charset=utf-8", formats.SUBTITLES[wanted].format(text=text).encode())
+    elif wanted == "verbose_json":
+        segment = {"id": 0, "start": 0.0, "end": 1.0, "text": text}
+        reply.json(200, {"task": "transcribe", "language": "english", "duration": 1.0, "text": text, "segments": [segment]})
+    else:
+        reply.json(200, {"text": text})
+
+
 def images(engine: Engine, request: Request, reply: Reply) -> None:
     """OpenAI's way."""
     demand(engine, "image", what="image generation")
     body = json_body(request)
-    prompt, count = str(formats.required(body, "prompt")), body.get("n") or 1
+    answer_pictures(engine, reply, str(formats.required(body, "prompt")), body.get("n") or 1)
+
+
+def image_edits(engine: Engine, request: Request, reply: Reply) -> None:
+    demand(engine, "image", what="image editing")
+    form = form_of(request)
+    original = form_field(form, "image" if "image" in form else "image[]")
+    prompt = form_field(form, "prompt").text
+    answer_pictures(engine, reply, f"{prompt} {zlib.crc32(original.content)}", form["n"].text if "n" in form else 1)
+
+
+def answer_pictures(engine: Engine, reply: Reply, prompt: str, count: str | int) -> None:
     engine.served += 1
     data = [{"b64_json": picture(f"{prompt} {number}")} for number in range(min(int(count), 10))]
     reply.json(200, {"created": 1_700_000_000, "data": data})
@@ -267,7 +312,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/v1/reranking"): rerank,
     ("POST", "/v1/audio/speech"): speech,
     ("GET", "/v1/audio/voices"): voices,
+    ("POST", "/v1/audio/transcriptions"): transcriptions,
     ("POST", "/v1/images/generations"): images,
+    ("POST", "/v1/images/edits"): image_edits,
     ("POST", "/sdapi/v1/txt2img"): web_ui_images,
     ("GET", "/sdapi/v1/loras"): loras,
 }

@@ -113,6 +113,20 @@ class RequestHead:
             target = b"/" + authority.partition(b"/")[2] + mark + query
         self.path, _, self.query = target.partition(b"?")
 
+    def with_fields(self, fields: list[tuple[bytes, bytes, bytes]]) -> RequestHead:
+        """A copy with other fields, for the way to the upstream; what is `known` of the client's stays."""
+        head = RequestHead()
+        for name in ("method", "target", "path", "query", "version", "known", "keep_alive", "upgrade", "started"):
+            setattr(head, name, getattr(self, name))
+        head.fields = fields
+        return head
+
+    def with_query(self, query: bytes) -> RequestHead:
+        """A copy with another query. The head itself stays what the client sent: its next one may repeat it."""
+        head = self.with_fields(self.fields)
+        head.query = query
+        return head
+
     @property
     def size(self) -> int:
         """Bytes of the head on the wire, near enough for a limit."""

@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from dataclasses import replace
 
+from swapyard.http.connecting import NOT_CONNECTED, problem
 from swapyard.http.sink import Cause, Sink, Tunnel, UpstreamError
 from swapyard.http.upstream_connection import Limits, UpstreamConnection
 
@@ -107,10 +109,12 @@ class Upstream:
                     server_hostname=self._server_name if self._tls else None,
                     ssl_handshake_timeout=(limits.tls_handshake or None) if self._tls else None,
                 )
-        except TimeoutError:
-            error = UpstreamError(f"could not be reached within {limits.connect:g} seconds", Cause.TIMEOUT)
-        except (OSError, ssl.SSLError) as failure:
-            error = UpstreamError(f"could not be reached at {self.host}:{self.port}: {failure}", Cause.UNREACHABLE)
+        except NOT_CONNECTED as failure:
+            if isinstance(failure, TimeoutError) and failure.errno is None:
+                error = UpstreamError(f"could not be reached within {limits.connect:g} seconds", Cause.TIMEOUT)
+            else:
+                at = self.authority.decode()
+                error = UpstreamError(f"could not be reached at {at}: {problem(failure)}", Cause.UNREACHABLE)
         if self._connecting.pop(sink, None) is None:  # given up meanwhile
             if connection is not None:
                 connection.close()
@@ -143,6 +147,12 @@ class Upstream:
             self._idle.pop(0).close()
         if self._idle:
             self._sweeper = self.loop.call_at(self._idle[0].idle_since + self.limits.idle, self._sweep)
+
+    def retire(self) -> None:
+        """Keeps no connection from now on. Who is served is served to the end, and who still comes gets a fresh one."""
+        self.limits = replace(self.limits, idle_connections=0)
+        while self._idle:
+            self._idle.pop().close()
 
     def close(self, detail: str = "is being stopped", *, exited: bool = False) -> None:
         """Ends every connection: idle ones silently, busy ones through `Sink.broken`. `exited`: the upstream has ended by

@@ -21,7 +21,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import Final
 
-from swapyard.errors import Conflict, NotServed, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
+from swapyard.errors import Conflict, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, status_line
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
@@ -29,8 +29,10 @@ from swapyard.http.websocket import WebsocketSplice
 from swapyard.proxy import heads
 from swapyard.proxy.body import BodyKind, kind_of, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
+from swapyard.proxy.loading import CHAT, EVENT_STREAMS, Out, WaitingStream
+from swapyard.proxy.peers import PeerServer, names_model, without_full_name
 from swapyard.proxy.replies import redirect, sse_error
-from swapyard.proxy.resolve import Kind, Resolved
+from swapyard.proxy.resolve import Resolved
 from swapyard.proxy.rewrite import rename, rename_query, replace_model, replace_query_model
 from swapyard.proxy.selectors import Choice
 from swapyard.proxy.state import ProxyState
@@ -89,16 +91,20 @@ class Exchange:
         "_head",
         "_held",
         "_last_bytes",
+        "_out",
         "_passing",
         "_path",
+        "_peer",
         "_phase",
         "_requeued",
         "_resent",
         "_state",
+        "_streams",
         "_ticket",
         "_trailers",
         "_upload",
         "_upstream",
+        "_wait",
         "_wanted",
         "choice",
         "model",
@@ -108,6 +114,9 @@ class Exchange:
         self._state = state
         self._head = head
         self._client = client
+        self._out: Out = client  # who takes the answer's body
+        self._streams = False  # the client asked for a stream
+        self._wait: WaitingStream | None = None  # what it hears meanwhile
         self._endpoint = endpoint
         self._phase = RECEIVING
         self._passing = COLLECTED
@@ -120,6 +129,7 @@ class Exchange:
         self._path = b""
         self._ticket = 0
         self._wanted: Resolved | None = None
+        self._peer: PeerServer | None = None  # who is asked, where it is a peer
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
         self._last_bytes: bytes | None = None  # of an event stream, to know whether it broke off inside an event
@@ -136,8 +146,8 @@ class Exchange:
 
     @property
     def is_served(self) -> bool:
-        """Whether a model is at work on it. A websocket may stay for ever and does not count."""
-        return self._ticket != 0 and self._phase is not TUNNEL
+        """Whether a model, here or at a peer, is at work on it. A websocket may stay for ever and does not count."""
+        return (self._ticket != 0 or self._peer is not None) and self._phase is not TUNNEL
 
     # --- the client's side (http.server.Handler) ---
 
@@ -162,7 +172,7 @@ class Exchange:
         if state.has_choices and (choice := state.choose(name)) is not None:
             self.choice = choice
             name = choice.name
-            head.query = replace_query_model(head.query, name)
+            self._head = head.with_query(replace_query_model(head.query, name))
         self._want(state.names.require(name))
 
     def _start_passage(self) -> None:
@@ -177,7 +187,12 @@ class Exchange:
         choice = self.choice = state.select(passage.name)
         wanted = state.names.require(passage.name if choice is None else choice.name)
         state.check_load(self._endpoint, wanted, passage.rest)
-        self._want(wanted)
+        if wanted.peer is not None and names_model(self._head):
+            self._wanted = wanted
+            self._passing = COLLECTED
+            self._client.send_continue()
+        else:
+            self._want(wanted)
 
     def body(self, data: bytes) -> None:
         if self._passing is COLLECTED:
@@ -207,7 +222,11 @@ class Exchange:
                 self._end_streamed_body(self._connection)
             return
         try:
-            self._ask_for_model()
+            if self._wanted is None:
+                self._ask_for_model()
+            else:  # the path has named it
+                self._body = [without_full_name(self._wanted, b"".join(self._body))]
+                self._want(self._wanted)
         except RequestError as error:
             self.fail(error)
 
@@ -234,6 +253,7 @@ class Exchange:
             self._body = [self._state.edit(wanted, body)]
         else:
             self._body = [self._renamed_form(asked.kind, wanted, body)]
+        self._streams = asked.stream
         self._want(wanted)
 
     def _renamed_form(self, kind: BodyKind, wanted: Resolved, body: bytes) -> bytes:
@@ -241,10 +261,12 @@ class Exchange:
         name = self._state.name_sent(wanted)
         if self._upload is not None:
             self._upload.rename(name)
-            head.query = rename_query(head.query, name)
+            query = rename_query(head.query, name)
         else:
             content_type = head.known.get(b"content-type")
-            body, head.query = rename(kind, name, content_type=content_type, body=body, raw_query=head.query)
+            body, query = rename(kind, name, content_type=content_type, body=body, raw_query=head.query)
+        if query != head.query:
+            self._head = head.with_query(query)
         return body
 
     def _spool_form(self) -> None:
@@ -254,7 +276,7 @@ class Exchange:
         if kind_of(content_type, b"") is not BodyKind.MULTIPART:
             return
         try:
-            upload = Upload(content_type, self._state.engine.loop, self._client, self._abandon)
+            upload = Upload(content_type, self._state.engine.loop, self._client, self.abandon)
             self._passing = SPOOLED
             self._upload = upload
             pieces, self._body = self._body, []
@@ -271,6 +293,8 @@ class Exchange:
 
     def gone(self) -> None:
         phase, self._phase = self._phase, OVER
+        if self._wait is not None:
+            self._wait.gone()
         self._leave_upstream(phase)
         self._release()
 
@@ -295,8 +319,9 @@ class Exchange:
         self._wanted = wanted
         self.model = wanted.full_name
         state = self._state
-        if wanted.kind is Kind.PEER:
-            raise NotServed(f'"{wanted.full_name}" belongs to a peer, and peers are not served by this version')
+        if wanted.peer is not None:
+            self._ask_peer(wanted, state.peers[wanted.peer])
+            return
         self._phase = WAITING
         if self._head.upgrade and state.ignores_websockets(wanted.model):
             upstream = state.engine.ready_upstream(wanted.model)
@@ -308,8 +333,30 @@ class Exchange:
             return
         self._ticket = state.engine.new_ticket()
         state.engine.arrive(self._ticket, wanted.model, self)
+        if self._streams and self._phase is WAITING:
+            self._wait_aloud(wanted.model)
+
+    def _wait_aloud(self, model: str) -> None:
+        """The client hears of the wait, where the model's configuration says so."""
+        path, engine = self._endpoint.path, self._state.engine
+        if self._wait is None and path in EVENT_STREAMS and self._state.tells_of_waiting(model):
+            narrated = path == CHAT and engine.ready_upstream(model) is None
+            self._wait = WaitingStream(self, self._client, engine.loop, model=model, path=path, narrated=narrated)
+        if self._wait is not None:
+            self._wait.wait()
+
+    def _ask_peer(self, wanted: Resolved, peer: PeerServer) -> None:
+        peer.admit()
+        query = self._head.query
+        if self._endpoint.where is Where.QUERY:
+            query = rename_query(query, wanted.model)
+        self._head = peer.head(self._head, query, self._state.keys)
+        self._peer = peer
+        self._take(peer.upstream)
 
     def granted(self, upstream: Upstream) -> None:
+        if self._wait is not None:
+            self._head = self._wait.granted(self._head)
         self._take(upstream)
 
     def refused(self, error: RequestError) -> None:
@@ -317,7 +364,12 @@ class Exchange:
         self.fail(error)
 
     def moved(self, position: int) -> None:
-        """The loading-state stream will tell the client (a later step)."""
+        """Who tells the client of its place asks for it, when it is to be told."""
+
+    # --- while the client hears of the wait (proxy.loading.Asker) ---
+
+    def place(self) -> int | None:
+        return self._state.engine.position(self._ticket)
 
     def _release(self) -> None:
         self._body = []
@@ -386,6 +438,8 @@ class Exchange:
 
     def _request_head(self, framing: bytes) -> bytes:
         assert self._upstream is not None
+        if self._peer is not None:  # its head is made for it already
+            return heads.request_head(self._head, self._upstream, self._path, framing, remote=b"", keys=None)
         remote = self._client.remote.encode()
         return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)
 
@@ -406,21 +460,24 @@ class Exchange:
         self._let_go_of_body()
         if head.event_stream and not heads.is_encoded(head):
             self._last_bytes = b""
+        if self._wait is not None and (out := self._wait.answered(head)) is not None:
+            self._out = out  # the client has its 200 already
+            return
         self._client.begin_with(head.status, lines, head.length)
 
     def data(self, data: bytes) -> None:
-        self._client.write(data)
+        self._out.write(data)
         if self._last_bytes is not None:
             self._last_bytes = data[-4:] if len(data) >= 4 else (self._last_bytes + data)[-4:]
 
     def turn_over(self) -> None:
-        self._client.flush()
+        self._out.flush()
 
     def complete(self, trailers: Headers) -> None:
         self._connection = None
         self._phase = OVER
         try:
-            self._client.finish(heads.trailers(trailers) if trailers else None)
+            self._out.finish(heads.trailers(trailers) if trailers else None)
         finally:
             self._release()
 
@@ -428,9 +485,7 @@ class Exchange:
         connection = self._connection
         assert connection is not None
         if not self._head.upgrade:
-            connection.close()
-            self._connection = None
-            self.fail(UpstreamFailed(f'model "{self.model}" switched protocols without being asked to'))
+            self.abandon(UpstreamFailed(f'model "{self.model}" switched protocols without being asked to'))
             return
         self._phase = TUNNEL
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in head.headers)
@@ -452,7 +507,8 @@ class Exchange:
         if self._phase < ANSWERING:
             if self._try_again(error.cause):
                 return
-            if error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and upstream is not None and upstream.open:
+            may_have_died = error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and self._peer is None
+            if may_have_died and upstream is not None and upstream.open:
                 self._state.engine.loop.call_later(EXIT_IS_TOLD_WITHIN, self._fail_as_known, error)
                 return
         self._fail_as_known(error)
@@ -461,7 +517,7 @@ class Exchange:
         """A connection breaks a moment before the exit behind it is known, which says far more."""
         if self._upstream is not None and self._upstream.ended is not None:
             error = UpstreamError(self._upstream.ended, error.cause)
-        self.fail(failure(self.model, error))
+        self.fail(failure(self.model, error) if self._peer is None else self._peer.failure(error))
 
     def _try_again(self, cause: Cause) -> bool:
         upstream = self._upstream
@@ -494,8 +550,10 @@ class Exchange:
         else:
             self._ticket = self._state.engine.new_ticket()
             self._state.engine.arrive(self._ticket, self._wanted.model, self)
+            if self._streams and self._phase is WAITING:
+                self._wait_aloud(self._wanted.model)
 
-    def _abandon(self, error: RequestError) -> None:
+    def abandon(self, error: RequestError) -> None:
         """`fail`, for what goes wrong on this side of the upstream."""
         self._leave_upstream(self._phase)
         self.fail(error)
@@ -509,7 +567,9 @@ class Exchange:
         if self.choice is not None and phase < ANSWERING:
             self.choice.failed(error, self._state.engine.loop.time())
         try:
-            if phase is not ANSWERING:
+            if self._wait is not None and self._wait.fail(error):
+                pass  # as the last event of the stream in which it waited
+            elif phase is not ANSWERING:
                 self._state.answer_error(self._client, self._head, error)
             elif self._last_bytes is None:
                 self._client.break_off()

@@ -64,8 +64,14 @@ def render(error: RequestError, *, accept: bytes = b"", path: str = "") -> Reply
 def sse_error(error: RequestError, path: str, *, inside_event: bool = False) -> bytes:
     """The event that ends a broken stream, where the status is long gone. `inside_event`: the stream broke off before the
     blank line of an event, which is then closed first."""
-    event = b"data: " + _json(error, path) + b"\n\n"
-    if shape_of(path) is ErrorShape.ANTHROPIC:
+    told = _told(error, path)
+    named = shape_of(path) is ErrorShape.ANTHROPIC
+    if not named and path.endswith("/responses"):
+        # https://platform.openai.com/docs/api-reference/responses-streaming/error; the SDKs raise for `error` only.
+        flat = {key: told["error"][key] for key in ("code", "message", "param")}
+        told, named = {"type": "error", "sequence_number": 0, **flat, **told}, True
+    event = b"data: " + msgspec.json.encode(told) + b"\n\n"
+    if named:
         event = b"event: error\n" + event
     return b"\n\n" + event if inside_event else event
 
@@ -106,20 +112,17 @@ def _content(error: RequestError, accept: bytes, path: str) -> tuple[bytes, byte
         if b"text/html" in wanted:
             page = f"<!doctype html>\n<title>{SOURCE}</title>\n<h1>{SOURCE}</h1>\n<p>{html.escape(message)}</p>\n"
             return b"text/html; charset=utf-8", page.encode()
-    return b"application/json", _json(error, path)
+    return b"application/json", msgspec.json.encode(_told(error, path))
 
 
-def _json(error: RequestError, path: str) -> bytes:
+def _told(error: RequestError, path: str) -> dict[str, Any]:
     message = _harmless(error.message)
-    content: dict[str, Any]
     if shape_of(path) is ErrorShape.ANTHROPIC:
         fallback = "invalid_request_error" if error.status < 500 else "api_error"
-        content = {"type": "error", "error": {"type": _ANTHROPIC_TYPES.get(error.status, fallback), "message": message}}
-    else:
-        param = None if error.param is None else _harmless(error.param)
-        told = {"message": message, "type": error.type, "param": param, "code": error.code}
-        content = {"src": SOURCE, "error": told}
-    return msgspec.json.encode(content)
+        return {"type": "error", "error": {"type": _ANTHROPIC_TYPES.get(error.status, fallback), "message": message}}
+    param = None if error.param is None else _harmless(error.param)
+    told = {"message": message, "type": error.type, "param": param, "code": error.code}
+    return {"src": SOURCE, "error": told}
 
 
 def _harmless(text: str) -> str:

@@ -3,6 +3,9 @@ keep theirs. The one thing in it that changes is which profile is active: none a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import unquote
 
 from swapyard.config.schema import Config, Http
@@ -12,12 +15,15 @@ from swapyard.http.server import ClientConnection, Limits
 from swapyard.proxy import comfyui
 from swapyard.proxy.auth import Keys
 from swapyard.proxy.endpoints import TABLE, UPSTREAM_PREFIX, Endpoint, Where
+from swapyard.proxy.peers import PeerServer
 from swapyard.proxy.profiles import Pins
 from swapyard.proxy.replies import render
 from swapyard.proxy.resolve import Kind, Names, Passage, Resolved, upstream_location
 from swapyard.proxy.rewrite import Edits
 from swapyard.proxy.selectors import Choice, choosers
 from swapyard.runtime.engine import Engine
+
+NO_PEERS: Final[Mapping[str, PeerServer]] = MappingProxyType({})
 
 
 def client_limits(http: Http) -> Limits:
@@ -34,8 +40,9 @@ def client_limits(http: Http) -> Limits:
 
 
 class ProxyState:
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: Engine, peers: Mapping[str, PeerServer] = NO_PEERS) -> None:
         self.engine = engine
+        self.peers = peers
         self.names = Names(config)
         self.keys = Keys(config.api_keys) if config.api_keys else None
         models = config.models.items()
@@ -46,6 +53,7 @@ class ProxyState:
         self._pins: Pins | None = None
         self._choosers = choosers(config, self.names, engine)
         self.has_choices = bool(self._choosers)  # whether a name may stand for another than its own
+        self._telling = {name for name, model in models if model.send_loading_state}
         self._forward_paths = {id(row): row.forward_path.encode("latin-1") for row in TABLE}
 
     def authorized(self, head: RequestHead) -> bool:
@@ -108,16 +116,20 @@ class ProxyState:
     def ignores_websockets(self, model: str) -> bool:
         return model in self._ignoring_websockets
 
+    def tells_of_waiting(self, model: str) -> bool:
+        """Whether streaming requests for it hear something while they wait (`sendLoadingState`)."""
+        return model in self._telling
+
     def edit(self, wanted: Resolved, body: bytes) -> bytes:
-        """The body with the filters of a local model applied."""
-        if wanted.kind is Kind.PEER:
-            return body
+        """A JSON body as the server of the model is to get it: filters applied, and for a peer under its own name."""
+        if wanted.peer is not None:
+            return self.peers[wanted.peer].body(wanted, body)
         edits = self._edits.get(wanted.model)
         return body if edits is None else edits.apply(body, wanted.requested)
 
     def name_sent(self, wanted: Resolved) -> str:
         """The name by which the upstream is asked: what it is configured to know itself by, else what it was asked by."""
-        if wanted.kind is Kind.PEER:
+        if wanted.peer is not None:
             return wanted.model
         return self._names_sent.get(wanted.model, wanted.requested)
 

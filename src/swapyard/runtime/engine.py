@@ -176,6 +176,10 @@ class Engine:
         self._waiters.pop(ticket, None)
         self.feed(Left(ticket))
 
+    def position(self, ticket: Ticket) -> int | None:
+        """Its place in the queue, from 1; None if it waits for a load that is under way, or not at all."""
+        return self.scheduler.positions().get(ticket)
+
     # --- for operators ---
 
     def state(self, model: str) -> State:

@@ -4,18 +4,20 @@ runs that go on keep the one that they came from."""
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from swapyard.config.schema import Config, Model, Timeouts
+from swapyard.config.schema import Config, Model, Peer, Timeouts
 from swapyard.core.messages import Event, RunId
+from swapyard.http.tls import server_verification
 from swapyard.http.upstream import Limits, Upstream
 from swapyard.observe.lines import Level
 from swapyard.observe.logs import Logs
 from swapyard.runtime.engine import RunProcess
 from swapyard.runtime.launchers import Launcher
 from swapyard.runtime.supervisor import RunSpec, Supervisor
+
+AS_WRITTEN = "!$%&'()*+,/:;=?@~"  # of a URL's path and query; what else stands there, like a blank, is escaped
 
 
 class ConfiguredLaunchpad:
@@ -60,21 +62,22 @@ class ConfiguredLaunchpad:
         return float(self._config.models[model].unload_timeout)
 
 
-def make_upstream(model: Model, address: tuple[str, int] | None, loop: asyncio.AbstractEventLoop) -> Upstream:
-    """`address` None: nobody has answered yet (there was no check), so the name is looked up with each connection."""
-    url = urlsplit(model.proxy)
-    tls = ssl.create_default_context() if url.scheme == "https" else None
+def make_upstream(server: Model | Peer, address: tuple[str, int] | None, loop: asyncio.AbstractEventLoop) -> Upstream:
+    """The pool for what a model's or a peer's `proxy` says. `address` None: nobody has answered there yet (there was no
+    check), so the name is looked up with each connection."""
+    url = urlsplit(server.proxy)
+    tls = server_verification() if url.scheme == "https" else None
     host = url.hostname or "localhost"
     port = url.port or (443 if tls else 80)
     return Upstream(
         address[0] if address else host,
         address[1] if address else port,
         loop=loop,
-        limits=limits_of(model.timeouts),
+        limits=limits_of(server.timeouts),
         tls=tls,
         server_name=host if tls else None,
-        base_path=url.path.encode(),
-        base_query=url.query.encode(),
+        base_path=quote(url.path, safe=AS_WRITTEN).encode(),
+        base_query=quote(url.query, safe=AS_WRITTEN).encode(),
     )
 
 

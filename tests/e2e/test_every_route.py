@@ -1,0 +1,139 @@
+"""Every route of the control plane by name, on the real command: who may ask, what it answers, which methods it knows.
+
+The routes to models are in tests/proxy/test_every_endpoint.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+from unittest.mock import MagicMock
+
+import httpx
+import pytest
+
+from swapyard.api.app import all_routes
+
+Start = Callable[..., AbstractContextManager[Any]]
+
+KEY = {"Authorization": "Bearer sk-gateway"}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Row(NamedTuple):
+    """`route`: as the program names it; `path`: one of its paths. `answer`: status, then what the body or the Location
+    begins with."""
+
+    method: str
+    route: str
+    path: str
+    answer: tuple[int, str]
+    needs_key: bool = True
+    allowed: tuple[str, ...] = ("GET", "HEAD")
+    body: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+
+ROWS = (
+    Row("GET", "/v1/models", "/v1/models", (200, '{"object":"list","data":[{"id":"hare"')),
+    Row("GET", "/models", "/models", (200, '{"object":"list","data":[{"id":"hare"')),
+    Row("GET", "/v1/models/{id}", "/v1/models/hare", (200, '{"id":"hare"')),
+    Row("GET", "/running", "/running", (200, '{"running":[')),
+    Row("GET", "/unload", "/unload", (200, "OK")),
+    Row("POST", "/api/models/unload", "/api/models/unload", (200, '{"msg":"ok"}'), allowed=("POST",)),
+    Row("POST", "/api/models/unload/{model}", "/api/models/unload/hare", (200, "OK"), allowed=("POST",)),
+    Row("GET", "/api/profiles", "/api/profiles", (200, '{"active":null,"profiles":[{"id":"quiet"')),
+    Row(
+        "PUT",
+        "/api/profiles/active",
+        "/api/profiles/active",
+        (200, '{"active":null}'),
+        allowed=("PUT",),
+        body='{"name": null}',
+    ),
+    Row("GET", "/api/version", "/api/version", (200, '{"build_date":')),
+    Row("GET", "/logs", "/logs", (200, "[info]")),
+    Row("GET", "/logs/stream", "/logs/stream", (200, "[info]")),
+    Row("GET", "/logs/stream/{id}", "/logs/stream/proxy", (200, "[info]")),
+    Row("GET", "/ui", "/ui", (307, "/ui/")),
+    Row("GET", "/ui/{file}", "/ui/", (200, "<!doctype html>")),
+    Row("GET", "/", "/", (302, "/ui"), needs_key=False),
+    Row("GET", "/upstream", "/upstream", (302, "/ui/models"), needs_key=False, allowed=METHODS),
+    Row("GET", "/favicon.ico", "/favicon.ico", (200, "<svg"), needs_key=False),
+    Row("GET", "/health", "/health", (200, "OK"), needs_key=False),
+    Row("GET", "/wol-health", "/wol-health", (200, "OK"), needs_key=False),
+)
+
+# llama-swap's routes that Swapyard does not serve yet. Whoever builds one moves it up.
+NOT_YET = (
+    ("GET", "/api/events"),
+    ("POST", "/api/inflight/1/cancel"),
+    ("GET", "/api/metrics/activity"),
+    ("GET", "/api/metrics/stats"),
+    ("GET", "/api/performance"),
+    ("GET", "/api/hardware"),
+    ("GET", "/api/captures/1"),
+    ("GET", "/metrics"),
+)
+
+
+@pytest.fixture(scope="module")
+def client(shared_swapyard: Start, scripted: Callable[..., str]) -> Iterator[httpx.Client]:
+    models = {"hare": {"cmd": scripted("hare")}}
+    config = {"apiKeys": ["sk-gateway"], "models": models, "profiles": {"quiet": {"pins": {"loud": "hare"}}}}
+    with shared_swapyard(config) as running, httpx.Client(base_url=running.address, timeout=30) as made:
+        yield made
+
+
+def ask(client: httpx.Client, row: Row, headers: dict[str, str], method: str = "") -> tuple[httpx.Response, str]:
+    """The answer, and the first piece of its body: a log goes on for as long as somebody reads it."""
+    with client.stream(method or row.method, row.path, headers=headers, content=row.body) as answer:
+        return answer, next(answer.iter_text(), "")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_route_answers(client: httpx.Client, row: Row) -> None:
+    answer, text = ask(client, row, KEY)
+    status, begins = row.answer
+    assert answer.status_code == status
+    assert answer.headers.get("location", text).lower().startswith(begins.lower())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_route_needs_a_key_or_does_not(client: httpx.Client, row: Row) -> None:
+    for wrong in ({}, {"Authorization": "Bearer sk-wrong"}, {"x-api-key": "sk-wrong"}):
+        answer, _ = ask(client, row, wrong)
+        assert answer.status_code == (401 if row.needs_key else row.answer[0])
+    for right in (KEY, {"x-api-key": "sk-gateway"}, {"Authorization": "Basic Og==", "x-api-key": "sk-gateway"}):
+        assert ask(client, row, right)[0].status_code == row.answer[0]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_route_knows_its_methods(client: httpx.Client, row: Row) -> None:
+    for method in METHODS:
+        answer, text = ask(client, row, KEY, method)
+        if method not in row.allowed:
+            assert answer.status_code == 405
+            assert answer.headers["allow"] == ", ".join(row.allowed)
+            assert '"method_not_allowed"' in text or method == "HEAD"
+        elif method == "HEAD":
+            assert (answer.status_code, text) == (row.answer[0], "")
+
+
+@pytest.mark.parametrize("path", [*(row.path for row in ROWS), "/nowhere"])
+def test_a_preflight_is_answered_without_a_key(client: httpx.Client, path: str) -> None:
+    answer = client.options(path, headers={"Origin": "http://page", "Access-Control-Request-Headers": "authorization"})
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
+    assert answer.headers["access-control-allow-headers"] == "authorization"
+
+
+def test_the_table_above_has_every_route_of_the_control_plane() -> None:
+    assert {row.route for row in ROWS} == {route.path.replace(":path}", "}") for route in all_routes(MagicMock())}
+
+
+@pytest.mark.parametrize(("method", "path"), NOT_YET)
+def test_a_route_of_a_later_version_is_not_found(client: httpx.Client, method: str, path: str) -> None:
+    assert client.request(method, path, headers=KEY).status_code == 404
