@@ -1,0 +1,304 @@
+"""One open activity database: batches of rows go in, pages and figures come out.
+
+Every method blocks and may be called from any thread; all but `close` raise sqlite3.Error where the disk says no. A file has
+one connection that writes and one that reads, so that a long read holds up no recording (WAL); in memory there is one for
+both, and the table is small.
+
+A page is found along an index wherever that is short: the order's own index, from the nearer end, or the filter's, whichever
+promises fewer rows to look at. Nothing is assumed of ids but that they grow.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from swapyard.observe.activity.query import ActivityQuery
+from swapyard.observe.activity.rows import (
+    MAIN_COLUMNS,
+    OUR_COLUMNS,
+    Activity,
+    Listing,
+    Row,
+    Timing,
+    Tokens,
+    main_values,
+    our_values,
+)
+from swapyard.observe.activity.schema import StoreError, migrate, missing_sort_indexes
+from swapyard.observe.activity.statistics import EXACT_ROWS, HOUR, Rollup, Statistics, exact
+
+BUSY_MS: Final = 5000
+LARGE: Final = 50_000  # rows from which on sorting needs indexes, and sorting what a filter left is slower than walking one
+
+_MARKS = ", ".join("?" * len(MAIN_COLUMNS)), ", ".join("?" * (1 + len(OUR_COLUMNS)))
+_INSERT: Final = f"INSERT INTO activity ({', '.join(MAIN_COLUMNS)}) VALUES ({_MARKS[0]})"
+_INSERT_OURS: Final = f"INSERT INTO swapyard_activity (id, {', '.join(OUR_COLUMNS)}) VALUES ({_MARKS[1]})"
+_SELECT: Final = (
+    f"SELECT {', '.join('a.' + name for name in MAIN_COLUMNS)}, {', '.join('s.' + name for name in OUR_COLUMNS)}"
+    " FROM activity AS a LEFT JOIN swapyard_activity AS s ON s.id = a.id"
+)
+
+_EVER: Final = 2**50  # hours
+HasCapture = Callable[[int], bool]
+Values = tuple[Any, ...]
+
+
+class Database:
+    def __init__(self, path: Path | None, *, keep: int = 1000) -> None:
+        """Opens the file, or a database in memory that holds the newest `keep` rows. Raises StoreError where the file can
+        never be a store, sqlite3.Error where it cannot be one now."""
+        self._path = path
+        self._keep = keep
+        self._lock = threading.Lock()  # of whoever uses `_reader`
+        self._rollup = Rollup()
+        self._writer = self._connect(write=True)
+        try:
+            self._prepare()
+            self._reader = self._writer if path is None else self._connect(write=False)
+        except BaseException:
+            self._writer.close()
+            raise
+
+    def _connect(self, *, write: bool) -> sqlite3.Connection:
+        target = ":memory:" if self._path is None else f"{self._path.absolute().as_uri()}?mode={'rwc' if write else 'ro'}"
+        connection = sqlite3.connect(
+            target, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=32
+        )
+        # Pages through the system's cache instead of copies of our own: reading a large file costs no memory of ours.
+        connection.execute("PRAGMA mmap_size = 1073741824")
+        return connection
+
+    def _prepare(self) -> None:
+        name = str(self._path)
+        try:
+            if self._path is not None:
+                mode = self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                if mode != "wal":
+                    raise StoreError(f"store.path {name} cannot be used in WAL mode (got {mode}): is it on a network disk?")
+                self._writer.execute("PRAGMA synchronous = NORMAL")
+            migrate(self._writer, name)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"store.path {name} is not an activity store: {error}") from None
+
+    @property
+    def in_memory(self) -> bool:
+        return self._path is None
+
+    def newest_id(self) -> int:
+        """The highest id ever given, also if its row is gone."""
+        with self._lock:
+            (newest,) = self._reader.execute(
+                "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'activity'), 0),"
+                " coalesce((SELECT max(id) FROM activity), 0))"
+            ).fetchone()
+        return int(newest)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def insert(self, batch: Iterable[tuple[int, Activity]]) -> None:
+        """All or nothing."""
+        rows = list(batch)
+        self._write([main_values(*row) for row in rows], [our_values(*row) for row in rows])
+
+    def _write(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
+        with self._lock if self.in_memory else nullcontext():
+            try:
+                self._in_transaction(main, ours)
+            except sqlite3.IntegrityError:  # somebody else writes to the file, too, and has taken these ids
+                taken = self._writer.execute("SELECT max(id) FROM activity").fetchone()[0]
+                shift = taken + 1 - main[0][0]
+                moved = [[(values[0] + shift, *values[1:]) for values in rows] for rows in (main, ours)]
+                self._in_transaction(*moved)
+
+    def _in_transaction(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            self._writer.executemany(_INSERT, main)
+            self._writer.executemany(_INSERT_OURS, ours)
+            if self.in_memory and main:
+                oldest = main[-1][0] - self._keep
+                self._writer.execute("DELETE FROM activity WHERE id <= ?", (oldest,))
+                self._writer.execute("DELETE FROM swapyard_activity WHERE id <= ?", (oldest,))
+            self._writer.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._writer.rollback()
+            raise
+
+    def take_from(self, other: Database) -> None:
+        """Adds all rows of another database."""
+        with other._lock:
+            main = other._reader.execute(f"SELECT {', '.join(MAIN_COLUMNS)} FROM activity ORDER BY id").fetchall()
+            ours = other._reader.execute(f"SELECT id, {', '.join(OUR_COLUMNS)} FROM swapyard_activity").fetchall()
+        self._write(main, ours)
+
+    def add_sort_indexes(self) -> None:
+        """Once a file is large. Takes about a second per million rows and index; only the writing thread waits."""
+        if self.in_memory or _span(self._writer) < LARGE:
+            return
+        for statement in missing_sort_indexes(self._writer):
+            self._writer.execute(statement)
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in (self._reader, self._writer):  # the last one to close tidies the file up
+                with suppress(sqlite3.Error):
+                    connection.close()
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Count a large file for the first time (seconds for millions of rows), on a connection of its own."""
+        if not self._is_large():
+            return
+        connection = self._connect(write=False)
+        try:
+            self._rollup.catch_up(connection)
+        finally:
+            connection.close()
+
+    def _is_large(self) -> bool:
+        if self.in_memory:
+            return False
+        with self._lock:
+            return _span(self._reader) >= EXACT_ROWS
+
+    def statistics(self, model: str | None) -> Statistics:
+        large = self._is_large()
+        if large and not self._rollup.ready:
+            self.warm_up()
+        with self._lock:
+            if not large:
+                return exact(self._reader, model)
+            self._rollup.catch_up(self._reader)
+            return self._rollup.statistics(model)
+
+    def listing(self, query: ActivityQuery, has_capture: HasCapture) -> Listing:
+        large = self._is_large()
+        with self._lock:
+            total = self._count(query, large)
+            ids = self._page(query, total) if query.offset < total else []
+            rows = self._rows(ids, has_capture)
+        return Listing(data=rows, page=query.page, limit=query.limit, total=total, total_pages=-(-total // query.limit))
+
+    def after(self, query: ActivityQuery, last: int, most: int, has_capture: HasCapture) -> list[Row]:
+        """The next rows by id, at most `most` of those that the query's filter lets through."""
+        where, values = query.conditions("id")
+        condition = f"{where} AND id > ?" if where else " WHERE id > ?"
+        with self._lock:
+            found = self._reader.execute(
+                f"SELECT id FROM activity{condition} ORDER BY id LIMIT ?", [*values, last, most]
+            ).fetchall()
+            return self._rows([row[0] for row in found], has_capture)
+
+    def _count(self, query: ActivityQuery, large: bool) -> int:
+        if large and query.all_ids and self._rollup.ready:
+            self._rollup.catch_up(self._reader)
+            if query.all_times:
+                return self._rollup.requests(query.models)
+            return self._count_by_hours(query)
+        return self._count_rows(query)
+
+    def _count_by_hours(self, query: ActivityQuery) -> int:
+        """The whole hours from the rollup, what is left at either end from the rows."""
+        first = -(-query.start // HOUR) if query.start is not None else -_EVER
+        last = (query.end + 1) // HOUR - 1 if query.end is not None else _EVER
+        if first > last:
+            return self._count_rows(query)
+        total = self._rollup.hours(query.models, first, last)[0]
+        if query.start is not None:
+            total += self._count_rows(replace(query, end=first * HOUR - 1))
+        if query.end is not None:
+            total += self._count_rows(replace(query, start=(last + 1) * HOUR))
+        return total
+
+    def _count_rows(self, query: ActivityQuery) -> int:
+        where, values = query.conditions()
+        return int(self._reader.execute(f"SELECT count(*) FROM activity{where}", values).fetchone()[0])
+
+    def _page(self, query: ActivityQuery, total: int) -> list[int]:
+        """Ids of the rows of a page, in order."""
+        offset, limit, descending = query.offset, min(query.limit, total - query.offset), query.descending
+        if from_the_end := offset > total // 2:
+            offset, descending = total - offset - limit, not descending
+        walk = total > LARGE
+        if walk and query.column == "id" and not query.all_times and self._rollup.ready:
+            query = self._bounded(query)
+        where, values = query.conditions(query.column if walk else None)
+        mark, direction = "" if walk or not where else "+", "DESC" if descending else "ASC"
+        order = f"{mark}{query.column} {direction}" + ("" if query.column == "id" else f", {mark}id {direction}")
+        sql = f"SELECT id FROM activity{where} ORDER BY {order} LIMIT ? OFFSET ?"
+        ids = [row[0] for row in self._reader.execute(sql, [*values, limit, offset])]
+        return ids[::-1] if from_the_end else ids
+
+    def _bounded(self, query: ActivityQuery) -> ActivityQuery:
+        """The same rows, but with bounds of their ids: a walk along the ids begins where the first of them may be."""
+        first = query.start // HOUR if query.start is not None else -_EVER
+        last = query.end // HOUR if query.end is not None else _EVER
+        _, least, most = self._rollup.hours(query.models, first, last)
+        return replace(query, min_id=max(query.min_id or 0, least), max_id=min(query.max_id or most, most))
+
+    def _rows(self, ids: Sequence[int], has_capture: HasCapture) -> list[Row]:
+        if not ids:
+            return []
+        values = self._reader.execute(f"{_SELECT} WHERE a.id IN ({', '.join('?' * len(ids))})", ids).fetchall()
+        rows = {value[0]: _row(value, has_capture) for value in values}
+        return [rows[row_id] for row_id in ids]
+
+
+def _span(connection: sqlite3.Connection) -> int:
+    """About how many rows there are, at once."""
+    ends = "(SELECT max(id) FROM activity) - (SELECT min(id) FROM activity)"  # max and min in one SELECT would read all
+    return connection.execute(f"SELECT coalesce({ends}, 0)").fetchone()[0]  # type: ignore[no-any-return]
+
+
+def _row(values: Values, has_capture: HasCapture) -> Row:
+    main, ours = values[: len(MAIN_COLUMNS)], values[len(MAIN_COLUMNS) :]
+    row_id, created, model, path, content_type, status, *tokens, duration, error, metadata = main
+    cached, drafted, accepted, tokens_in, tokens_out, prompt_rate, rate = tokens
+    return Row(
+        id=row_id,
+        timestamp=local_time(created),
+        model=model,
+        req_path=path,
+        resp_content_type=content_type,
+        resp_status_code=status,
+        tokens=Tokens(
+            cache_tokens=cached,
+            draft_tokens=drafted,
+            draft_acc_tokens=accepted,
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            prompt_per_second=prompt_rate,
+            tokens_per_second=rate,
+        ),
+        duration_ms=duration,
+        has_capture=has_capture(row_id),
+        error_msg=error or UNSET,
+        metadata=_metadata(metadata) or UNSET,
+        timing=UNSET if ours[0] is None else Timing(**dict(zip(OUR_COLUMNS, ours, strict=True))),
+    )
+
+
+def _metadata(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    except msgspec.MsgspecError:  # another program's row: the rest of it is still worth showing
+        return {}
+
+
+def local_time(seconds: int) -> str:
+    """RFC 3339 in this machine's zone, `Z` where that is UTC."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,183 @@
+"""What is recorded of a request, and how it is listed.
+
+`Activity` is made on the loop when a request is over. `Row` is its JSON shape in `/api/metrics/activity`: llama-swap's keys
+in its order, then ours.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from swapyard.observe.figures import Usage
+
+
+class Outcome(StrEnum):
+    """How an exchange ended, as far as the status cannot tell."""
+
+    COMPLETE = "complete"
+    CLIENT_LEFT = "client_left"
+    CANCELLED = "cancelled"  # by an operator
+    BROKEN = "broken"  # the upstream broke off
+
+
+class Activity(msgspec.Struct, kw_only=True, gc=False):
+    """One request, over. `ended`: Unix time, seconds. Durations in milliseconds; -1 is unknown or did not happen.
+
+    `path`: as forwarded. `duration_ms`: from the end of the request's checks to the end of the answer, queue and load
+    included. `first_token_ms`: from the same beginning. `error`: "" where the answer itself (`usage.error`) or its
+    status says it.
+    """
+
+    ended: float
+    model: str
+    path: str
+    status: int
+    duration_ms: int
+    usage: Usage
+    content_type: str = ""
+    error: str = ""
+    metadata: dict[str, str] | None = None
+    outcome: Outcome = Outcome.COMPLETE
+    queue_ms: int = -1
+    load_ms: int = -1
+    first_token_ms: int = -1
+    client: str = ""
+
+
+class Tokens(msgspec.Struct, kw_only=True):
+    cache_tokens: int
+    draft_tokens: int
+    draft_acc_tokens: int
+    input_tokens: int
+    output_tokens: int
+    prompt_per_second: float
+    tokens_per_second: float
+
+
+class Timing(msgspec.Struct, kw_only=True):
+    """Ours: what llama-swap does not record. Milliseconds, -1 = unknown."""
+
+    outcome: str
+    ended_ms: int
+    queue_ms: int
+    load_ms: int
+    first_token_ms: int
+    prefill_ms: float
+    decode_ms: float
+    prompt_tokens: int
+    client: str
+
+
+class Row(msgspec.Struct, kw_only=True):
+    id: int
+    timestamp: str
+    model: str
+    req_path: str
+    resp_content_type: str
+    resp_status_code: int
+    tokens: Tokens
+    duration_ms: int
+    has_capture: bool
+    error_msg: str | UnsetType = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
+    timing: Timing | UnsetType = UNSET
+
+
+class Listing(msgspec.Struct, kw_only=True):
+    data: list[Row]
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+MAIN_COLUMNS: Final = (
+    "id",
+    "ts_created",
+    "model_id",
+    "req_path",
+    "resp_content_type",
+    "resp_status_code",
+    "cache_tokens",
+    "draft_tokens",
+    "draft_acc_tokens",
+    "input_tokens",
+    "output_tokens",
+    "prompt_per_second",
+    "tokens_per_second",
+    "duration_ms",
+    "error_msg",
+    "metadata_json",
+)
+OUR_COLUMNS: Final = (
+    "outcome",
+    "ended_ms",
+    "queue_ms",
+    "load_ms",
+    "first_token_ms",
+    "prefill_ms",
+    "decode_ms",
+    "prompt_tokens",
+    "client",
+)
+
+
+def main_values(row_id: int, one: Activity) -> tuple[object, ...]:
+    """In the order of `MAIN_COLUMNS`."""
+    usage = one.usage
+    return (
+        row_id,
+        int(one.ended),
+        _storable(one.model),
+        _storable(one.path),
+        _storable(one.content_type),
+        one.status,
+        usage.cache_tokens,
+        usage.draft_tokens,
+        usage.draft_accepted_tokens,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.prompt_per_second,
+        usage.tokens_per_second,
+        max(one.duration_ms, usage.engine_ms),
+        _storable(one.error or usage.error or _status_text(one.status)),
+        msgspec.json.encode(one.metadata).decode() if one.metadata else "",
+    )
+
+
+def our_values(row_id: int, one: Activity) -> tuple[object, ...]:
+    """The id, then in the order of `OUR_COLUMNS`."""
+    usage = one.usage
+    prefill = usage.prompt_ms if usage.engine_ms else -1.0
+    decode = usage.generation_ms if usage.engine_ms else -1.0
+    return (
+        row_id,
+        one.outcome.value,
+        int(one.ended * 1000),
+        one.queue_ms,
+        one.load_ms,
+        one.first_token_ms,
+        prefill,
+        decode,
+        usage.prompt_tokens,
+        _storable(one.client),
+    )
+
+
+def _storable(text: str) -> str:
+    """SQLite takes no lone surrogates, which a header may bring."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _status_text(status: int) -> str:
+    if 200 <= status < 300:
+        return ""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"HTTP {status}"

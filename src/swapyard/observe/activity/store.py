@@ -1,0 +1,207 @@
+"""The store as the rest of Swapyard sees it: `record` on the loop, one writer thread behind it.
+
+The writer wakes with the first row, waits `BATCH_SECONDS` for more, and commits them together; with no requests it sleeps.
+Where the file fails (full, locked, gone), rows go to a database in memory that holds as many as one without a file would;
+one line in the log says so. Every `RETRY_SECONDS`, as long as rows come, the file is tried again, and takes over what memory
+holds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from swapyard.observe.activity.database import Database, HasCapture
+from swapyard.observe.activity.export import Format, export
+from swapyard.observe.activity.query import ActivityQuery
+from swapyard.observe.activity.rows import Activity, Listing, Row
+from swapyard.observe.activity.statistics import Statistics
+
+BATCH_SECONDS: Final = 0.05
+RETRY_SECONDS: Final = 30.0
+MOST_WAITING: Final = 20_000  # rows, while the disk makes the writer wait; about 20 MB
+DEFAULT_KEEP: Final = 1000
+_CHECK_SIZE_EVERY: Final = 5_000  # rows
+
+Clock = Callable[[], float]
+T = TypeVar("T")
+
+
+def _never(_: int) -> bool:
+    return False
+
+
+def _nobody(_: Sequence[int]) -> None:
+    return None
+
+
+class ActivityStore:
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        max_in_memory: int = DEFAULT_KEEP,
+        warn: Callable[[str], None],
+        stored: Callable[[Sequence[int]], None] = _nobody,
+        has_capture: HasCapture = _never,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """`warn` takes one line for the log; `stored` the ids of the rows that have just become visible. Both are called on
+        the writer thread. `has_capture` is asked when rows are listed. Blocks. Raises StoreError where the file can never
+        be a store; one that cannot be written now is tried again later."""
+        self._path = Path(path) if path else None
+        self._keep = max_in_memory if max_in_memory > 0 else DEFAULT_KEEP
+        self._warn = warn
+        self._stored = stored
+        self._has_capture = has_capture
+        self._clock = clock
+        self._queue: deque[tuple[int, Activity]] = deque()
+        self._dropped = 0
+        self._retry_at: float | None = None  # not None: the file has failed
+        self._rows_to_check = 0
+        self._database = self._open()
+        self._last_id = self._database.newest_id()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._thread = threading.Thread(target=self._run, name="swapyard-activity", daemon=True)
+        self._thread.start()
+
+    def _open(self) -> Database:
+        if self._path is not None:
+            try:
+                return Database(self._path)
+            except sqlite3.Error as error:
+                self._fall_back(error)
+        return Database(None, keep=self._keep)
+
+    def record(self, activity: Activity) -> int:
+        """The id of the row, which will be visible within about `BATCH_SECONDS`. One thread only: the loop's."""
+        self._last_id = row_id = self._last_id + 1
+        self._queue.append((row_id, activity))
+        if not self._wake.is_set():
+            self._idle.clear()
+            self._wake.set()
+        return row_id
+
+    # --- reading: all of these block ---
+
+    def listing(self, query: ActivityQuery) -> Listing:
+        return self._read(lambda database: database.listing(query, self._has_capture))
+
+    def statistics(self, model: str | None = None) -> Statistics:
+        return self._read(lambda database: database.statistics(model))
+
+    def export(self, query: ActivityQuery, form: Format) -> Iterator[bytes]:
+        def next_rows(last: int, most: int) -> list[Row]:
+            return self._read(lambda database: database.after(query, last, most, self._has_capture))
+
+        return export(next_rows, form)
+
+    def _read(self, ask: Callable[[Database], T]) -> T:
+        """Raises sqlite3.Error where the file cannot be read."""
+        database = self._database
+        try:
+            return ask(database)
+        except sqlite3.ProgrammingError:
+            if database is self._database:
+                raise
+            return ask(self._database)  # it was replaced, and closed, meanwhile
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until all that was recorded is stored. False: it takes longer than `timeout` seconds."""
+        return self._idle.wait(timeout)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Store what waits, for at most `timeout` seconds, and close the file. `record` afterwards leads nowhere."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(timeout)
+        if not self._thread.is_alive():
+            self._database.close()
+
+    # --- the writer thread ---
+
+    def _run(self) -> None:
+        with suppress(sqlite3.Error):  # whoever asks will be told
+            self._database.warm_up()
+        while True:
+            self._wake.wait()
+            self._closing.wait(BATCH_SECONDS)
+            self._wake.clear()
+            try:
+                self._drain()
+            except Exception as error:  # a mistake of ours must not end the recording
+                self._warn(f"recording activity failed: {error!r}")
+            if self._closing.is_set() and not self._queue:
+                self._idle.set()
+                return
+            if not self._queue and not self._wake.is_set():
+                self._idle.set()
+
+    def _drain(self) -> None:
+        while len(self._queue) > MOST_WAITING:
+            self._queue.popleft()
+            self._dropped += 1
+        batch = [self._queue.popleft() for _ in range(len(self._queue))]
+        if not batch:
+            return
+        if self._dropped:
+            self._warn(f"the activity store is too slow: {self._dropped} rows were dropped")
+            self._dropped = 0
+        self._write(batch)
+        self._stored([row_id for row_id, _ in batch])
+
+    def _write(self, batch: Sequence[tuple[int, Activity]]) -> None:
+        if self._retry_at is not None and self._clock() >= self._retry_at:
+            self._try_file_again()
+        try:
+            self._database.insert(batch)
+            self._grown(len(batch))
+        except sqlite3.Error as error:
+            if self._database.in_memory:
+                self._warn(f"{len(batch)} rows of activity are lost: {error}")
+                return
+            self._fall_back(error)
+            self._replace(Database(None, keep=self._keep))
+            self._database.insert(batch)
+
+    def _grown(self, rows: int) -> None:
+        self._rows_to_check -= rows
+        if self._rows_to_check < 0:
+            self._rows_to_check = _CHECK_SIZE_EVERY
+            with suppress(sqlite3.Error):  # it is only slower without
+                self._database.add_sort_indexes()
+
+    def _fall_back(self, error: sqlite3.Error) -> None:
+        self._retry_at = self._clock() + RETRY_SECONDS
+        self._warn(
+            f"store.path {self._path} cannot be written ({error}): activity is kept in memory, the newest {self._keep} "
+            f"rows, and the file is tried again every {RETRY_SECONDS:.0f} s"
+        )
+
+    def _try_file_again(self) -> None:
+        assert self._path is not None
+        file = None
+        try:
+            file = Database(self._path)
+            file.take_from(self._database)
+        except Exception:  # still failing, which has been said
+            if file is not None:
+                file.close()
+            self._retry_at = self._clock() + RETRY_SECONDS
+            return
+        self._retry_at = None
+        self._replace(file)
+        self._warn(f"store.path {self._path} can be written again")
+
+    def _replace(self, database: Database) -> None:
+        old, self._database = self._database, database
+        old.close()

@@ -1,0 +1,510 @@
+"""The activity store: what goes in comes out as specified, and nothing that happens to its file reaches a request."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import math
+import random
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from swapyard.observe.activity import Activity, ActivityQuery, ActivityStore, Outcome, StoreError
+from swapyard.observe.activity.export import COLUMNS, Format
+from swapyard.observe.activity.schema import MIGRATIONS
+from swapyard.observe.figures import Usage
+
+START = 1_760_000_000
+Open = Callable[..., ActivityStore]
+
+LLAMA_SWAP = """
+CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL,
+    is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));
+INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1), (1, 1);
+CREATE TABLE activity (id INTEGER PRIMARY KEY AUTOINCREMENT, ts_created INTEGER NOT NULL, model_id TEXT NOT NULL,
+    req_path TEXT NOT NULL DEFAULT '', resp_content_type TEXT NOT NULL DEFAULT '',
+    resp_status_code INTEGER NOT NULL DEFAULT 0, cache_tokens INTEGER NOT NULL DEFAULT 0,
+    draft_tokens INTEGER NOT NULL DEFAULT 0, draft_acc_tokens INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0,
+    prompt_per_second REAL NOT NULL DEFAULT 0, tokens_per_second REAL NOT NULL DEFAULT 0,
+    duration_ms INTEGER NOT NULL DEFAULT 0, error_msg TEXT NOT NULL DEFAULT '', metadata_json TEXT NOT NULL DEFAULT '');
+CREATE INDEX idx_activity_created_id ON activity (ts_created DESC, id DESC);
+CREATE INDEX idx_activity_model_created_id ON activity (model_id, ts_created DESC, id DESC);
+INSERT INTO activity (ts_created, model_id, req_path, resp_status_code, input_tokens, metadata_json)
+    VALUES (1760000000, 'old', '/v1/chat/completions', 200, 11, '{"selector":"s"}');
+INSERT INTO activity (ts_created, model_id) VALUES (1760000001, 'gone');
+DELETE FROM activity WHERE model_id = 'gone';
+"""
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def open_store(warnings: list[str]) -> Iterator[Open]:
+    opened: list[ActivityStore] = []
+
+    def open_one(path: Path | None = None, **more: Any) -> ActivityStore:
+        opened.append(ActivityStore(str(path) if path else None, warn=warnings.append, **more))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, open_store: Open, tmp_path: Path) -> ActivityStore:
+    return open_store(None if request.param == "memory" else tmp_path / "activity.db")
+
+
+def request_of(model: str = "m", **more: Any) -> Activity:
+    given: dict[str, Any] = {"ended": START + 0.75, "path": "/v1/chat/completions", "status": 200, "duration_ms": 10}
+    return Activity(model=model, **(given | {"usage": Usage()} | more))
+
+
+def listed(store: ActivityStore, **parameters: object) -> dict[str, Any]:
+    assert store.flush()
+    pairs = [
+        (name, str(one)) for name, value in parameters.items() for one in (value if isinstance(value, list) else [value])
+    ]
+    found: dict[str, Any] = json.loads(msgspec.json.encode(store.listing(ActivityQuery.parse(pairs))))
+    return found
+
+
+def ids(store: ActivityStore, **parameters: object) -> list[int]:
+    return [row["id"] for row in listed(store, **parameters)["data"]]
+
+
+def test_a_row_is_listed_as_it_was_recorded(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(has_capture=lambda row_id: row_id == 1)
+    usage = Usage(
+        input_tokens=5,
+        output_tokens=7,
+        cache_tokens=-1,
+        draft_tokens=3,
+        draft_accepted_tokens=2,
+        prompt_per_second=12.5,
+        tokens_per_second=50.25,
+        prompt_ms=100,
+        generation_ms=40,
+        prompt_tokens=9,
+    )
+    first = request_of(
+        "qwen", usage=usage, content_type="text/event-stream", metadata={"fifo_priority": "2"}, queue_ms=4,
+        load_ms=1000, first_token_ms=1200, outcome=Outcome.CLIENT_LEFT, client="::1",
+    )  # fmt: skip
+    assert [store.record(first), store.record(request_of(status=502))] == [1, 2]
+    page = listed(store, order="asc")
+    assert list(page) == ["data", "page", "limit", "total", "total_pages"]
+    row, failed = page["data"]
+    assert list(row) == [
+        "id", "timestamp", "model", "req_path", "resp_content_type", "resp_status_code", "tokens", "duration_ms",
+        "has_capture", "metadata", "timing",
+    ]  # fmt: skip
+    assert row["tokens"] == {
+        "cache_tokens": -1, "draft_tokens": 3, "draft_acc_tokens": 2, "input_tokens": 5, "output_tokens": 7,
+        "prompt_per_second": 12.5, "tokens_per_second": 50.25,
+    }  # fmt: skip
+    assert (row["duration_ms"], row["has_capture"], row["metadata"]) == (140, True, {"fifo_priority": "2"})
+    assert row["timing"] == {
+        "outcome": "client_left", "ended_ms": START * 1000 + 750, "queue_ms": 4, "load_ms": 1000, "first_token_ms": 1200,
+        "prefill_ms": 100.0, "decode_ms": 40.0, "prompt_tokens": 9, "client": "::1",
+    }  # fmt: skip
+    assert (failed["error_msg"], failed["has_capture"]) == ("502 Bad Gateway", False)
+    assert "metadata" not in failed
+
+
+@pytest.mark.parametrize(
+    ("activity", "expected"),
+    [
+        (request_of(status=404), "404 Not Found"),
+        (request_of(status=599), "HTTP 599"),
+        (request_of(status=500, usage=Usage(error="out of memory")), "out of memory"),
+        (request_of(status=500, usage=Usage(error="x"), error="ours"), "ours"),
+        (request_of(status=201), None),
+    ],
+)
+def test_what_a_failed_request_says(store: ActivityStore, activity: Activity, expected: str | None) -> None:
+    store.record(activity)
+    assert listed(store)["data"][0].get("error_msg") == expected
+
+
+def test_pages_filters_and_orders(store: ActivityStore) -> None:
+    for n in range(60):
+        usage = Usage(output_tokens=n % 7, tokens_per_second=n / 3)
+        store.record(request_of(("a", "b", "c")[n % 3], ended=START + n // 2, usage=usage, duration_ms=60 - n))
+    everything = list(range(60, 0, -1))
+    assert ids(store) == everything[:25]
+    assert ids(store, page=3) == everything[50:]
+    assert ids(store, page=2, limit=50, order="ASC") == list(range(51, 61))
+    assert ids(store, page=4) == []
+    assert listed(store, limit=7)["total_pages"] == 9
+    assert ids(store, model=["a", "c", " "], limit=999) == [n for n in everything if (n - 1) % 3 != 1]
+    assert ids(store, min_id=3, max_id=5) == [5, 4, 3]
+    assert ids(store, sort="duration", order="asc", limit=3) == [60, 59, 58]
+    by_tokens = sorted(everything, key=lambda n: ((n - 1) % 7, n), reverse=True)
+    assert [row for page in range(1, 7) for row in ids(store, sort="generated", limit=10, page=page)] == by_tokens
+    assert ids(store, sort="time", model="b", limit=2) == [59, 56]
+    span = listed(store, start="2025-10-09T08:53:20.9Z", end="2025-10-09T10:53:21+02:00")
+    assert ([row["id"] for row in span["data"]], span["total"], span["page"], span["limit"]) == ([4, 3, 2, 1], 4, 1, 25)
+
+
+def test_an_empty_store_lists_nothing(store: ActivityStore) -> None:
+    assert listed(store) == {"data": [], "page": 1, "limit": 25, "total": 0, "total_pages": 0}
+    assert store.statistics().total_requests == 0
+    assert ids(store, start="2025-10-09T08:53:20Z") == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "param"),
+    [
+        ({"start": "2025-10-09"}, "start"),
+        ({"end": "yesterday"}, "end"),
+        ({"start": "2025-13-09T08:53:20Z"}, "start"),
+        ({"start": "2025-10-09T08:53:21Z", "end": "2025-10-09T08:53:20Z"}, "start"),
+        ({"min_id": "0"}, "min_id"),
+        ({"max_id": "1_0"}, "max_id"),
+        ({"min_id": "3", "max_id": "2"}, "min_id"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "1000"}, "limit"),
+        ({"limit": "ten", "sort": "nonsense"}, "limit"),
+        ({"page": "-1"}, "page"),
+        ({"sort": "ID"}, "sort"),
+        ({"order": "up"}, "order"),
+    ],
+)
+def test_a_wrong_parameter_is_named(parameters: dict[str, str], param: str) -> None:
+    with pytest.raises(Exception, match=param) as caught:
+        ActivityQuery.parse(parameters.items())
+    assert getattr(caught.value, "status", 0) == 400
+    assert getattr(caught.value, "param", "") == param
+
+
+def test_parameters_are_trimmed_and_blank_ones_ignored() -> None:
+    given = [("limit", " 5 "), ("page", " "), ("model", " a "), ("model", ""), ("order", "Asc"), ("sort", "")]
+    assert ActivityQuery.parse(given) == ActivityQuery(models=("a",), limit=5, descending=False)
+
+
+# --- statistics ---
+
+
+def test_statistics_follow_the_formulas(store: ActivityStore) -> None:
+    speeds = [10.0, 20.0, 30.0, 45.0, 0.0, -1.0]
+    for speed in speeds:
+        store.record(request_of(usage=Usage(tokens_per_second=speed, input_tokens=2, output_tokens=3, cache_tokens=-1)))
+    store.record(request_of("other", usage=Usage(prompt_per_second=7.0, cache_tokens=5)))
+    store.flush()
+    found = json.loads(msgspec.json.encode(store.statistics()))
+    assert found == {
+        "total_requests": 7, "total_input_tokens": 12, "total_output_tokens": 18, "total_cache_tokens": 5,
+        "prompt_histogram": {"bins": [1], "min": 7.0, "max": 7.0, "binSize": 0.0, "p50": 7.0, "p95": 7.0, "p99": 7.0},
+        "gen_histogram": {
+            "bins": [1, 1, 1, 0, 1], "min": 10.0, "max": 45.0, "binSize": 7.0,
+            "p50": 25.0, "p95": pytest.approx(42.75), "p99": pytest.approx(44.55),
+        },
+    }  # fmt: skip
+    assert store.statistics("other").gen_histogram is None
+    assert store.statistics("nobody").total_requests == 0
+
+
+def test_statistics_of_a_large_file_agree_with_those_of_a_small_one(
+    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(5)
+    store = open_store(tmp_path / "activity.db")
+    for _ in range(3000):
+        usage = Usage(prompt_per_second=dice.lognormvariate(7, 2), tokens_per_second=dice.choice((-1, dice.uniform(1, 90))))
+        store.record(request_of(dice.choice("ab"), usage=usage))
+    store.flush()
+    small = [store.statistics(model) for model in (None, "a")]
+    monkeypatch.setattr("swapyard.observe.activity.database.EXACT_ROWS", 100)
+    monkeypatch.setattr("swapyard.observe.activity.statistics._AT_ONCE", 700)
+    for exact, counted in zip(small, [store.statistics(model) for model in (None, "a")], strict=True):
+        assert exact.total_requests == counted.total_requests
+        for one, other in ((exact.gen_histogram, counted.gen_histogram), (exact.prompt_histogram, counted.prompt_histogram)):
+            assert one is not None
+            assert other is not None
+            assert (one.min, one.max, one.bin_size) == (other.min, other.max, other.bin_size)
+            assert sum(one.bins) == sum(other.bins)
+            assert sum(abs(a - b) for a, b in zip(one.bins, other.bins, strict=True)) <= 30
+            for percentile in ("p50", "p95", "p99"):
+                exactly = getattr(one, percentile)
+                assert math.isclose(exactly, getattr(other, percentile), rel_tol=0.01, abs_tol=0.05)
+    store.record(request_of("a"))
+    assert listed(store, model="a")["total"] == small[1].total_requests + 1
+    assert store.statistics("a").total_requests == small[1].total_requests + 1
+
+
+def test_a_large_file_is_listed_like_a_small_one(open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(3)
+    store = open_store(tmp_path / "activity.db")
+    for n in range(400):
+        usage = Usage(output_tokens=dice.randrange(9))
+        ended = START + (10**8 if n == 200 else n * 60 + dice.randrange(9999))
+        store.record(request_of(dice.choice("abc"), ended=ended, usage=usage, duration_ms=n % 11))
+    time = {"start": "2025-10-09T10:54:20Z", "end": "2025-10-09T14:01:01Z"}
+    queries: list[dict[str, Any]] = [
+        {"sort": sort, "order": order, "page": page, "limit": 60, **more}
+        for sort in ("id", "time", "model", "generated", "duration")
+        for order in ("asc", "desc")
+        for page in (1, 3, 7)
+        for more in ({}, {"model": ["a", "b"]}, time, time | {"model": "a"}, {"min_id": 50, "model": "c"})
+    ]
+    small = [listed(store, **query) for query in queries]
+    for name in ("EXACT_ROWS", "LARGE"):
+        monkeypatch.setattr(f"swapyard.observe.activity.database.{name}", 50)
+    monkeypatch.setattr(store, "_rows_to_check", 0)
+    store.record(request_of("late", ended=START + 10**6))
+    store.flush()
+    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection:
+        names = {row[1] for row in connection.execute("PRAGMA index_list(activity)")}
+        assert "swapyard_sort_duration_ms" in names
+        connection.execute("DELETE FROM activity WHERE id = 401")  # it was only to have the indexes made
+        connection.commit()
+    store.statistics()
+    assert [listed(store, **query) for query in queries] == small
+
+
+# --- files ---
+
+
+def test_rows_and_ids_survive_a_restart(open_store: Open, tmp_path: Path) -> None:
+    path = tmp_path / "activity.db"
+    store = open_store(path)
+    store.record(request_of("a"))
+    store.record(request_of("b"))
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM activity WHERE id = 2")
+    connection.commit()
+    connection.close()
+    again = open_store(path)
+    assert again.record(request_of("c")) == 3
+    assert ids(again) == [3, 1]
+
+
+def test_a_file_of_llama_swap_opens_and_goes_on(open_store: Open, tmp_path: Path) -> None:
+    path = tmp_path / "llama-swap.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(LLAMA_SWAP)
+    connection.close()
+    store = open_store(path)
+    assert store.record(request_of("new", usage=Usage(input_tokens=4))) == 3
+    old, new = listed(store, order="asc")["data"]
+    assert (old["model"], old["metadata"], old["tokens"]["input_tokens"]) == ("old", {"selector": "s"}, 11)
+    assert "timing" not in old
+    assert new["timing"]["outcome"] == "complete"
+    assert store.statistics().total_input_tokens == 15
+    store.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT version_id FROM goose_db_version ORDER BY id").fetchall() == [(0,), (1,)]
+    connection.execute("INSERT INTO activity (ts_created, model_id) VALUES (1760000009, 'back again')")
+    connection.commit()
+    connection.close()
+    assert [row["model"] for row in listed(open_store(path))["data"]] == ["back again", "new", "old"]
+
+
+def test_a_new_file_has_the_books_that_llama_swap_looks_for(open_store: Open, tmp_path: Path) -> None:
+    open_store(tmp_path / "new.db").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        assert connection.execute("SELECT version_id, is_applied FROM goose_db_version").fetchall() == [(0, 1), (1, 1)]
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("PRAGMA user_version = 99", "newer Swapyard"),
+        ("CREATE TABLE activity (id INTEGER PRIMARY KEY, ts_created INTEGER, model_id TEXT)", "without req_path"),
+    ],
+)
+def test_a_file_that_can_never_be_a_store_is_refused(open_store: Open, tmp_path: Path, script: str, message: str) -> None:
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+    with pytest.raises(StoreError, match=message):
+        open_store(path)
+
+
+def test_a_text_file_is_refused(open_store: Open, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("these are notes, and no database at all " * 50)
+    with pytest.raises(StoreError, match=r"notes\.txt is not an activity store"):
+        open_store(tmp_path / "notes.txt")
+
+
+def test_memory_keeps_the_newest_rows(open_store: Open) -> None:
+    store = open_store(max_in_memory=10)
+    for _ in range(25):
+        store.record(request_of())
+    store.flush()
+    store.record(request_of())
+    assert ids(store, limit=999) == list(range(26, 16, -1))
+
+
+@pytest.mark.parametrize("keep", [0, -5])
+def test_no_bound_means_a_thousand(open_store: Open, keep: int) -> None:
+    store = open_store(max_in_memory=keep)
+    for _ in range(1010):
+        store.record(request_of())
+    assert listed(store)["total"] == 1000
+
+
+class Lock:
+    """Another program that writes to the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def release(self) -> None:
+        self.connection.execute("ROLLBACK")
+        self.connection.close()
+
+
+def test_a_locked_file_degrades_to_memory_with_one_line_and_is_taken_up_again(
+    open_store: Open, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
+    now = [0.0]
+    store = open_store(tmp_path / "activity.db", clock=lambda: now[0])
+    store.record(request_of("before"))
+    store.flush()
+    lock = Lock(tmp_path / "activity.db")
+    for model in ("one", "two"):
+        store.record(request_of(model))
+        assert store.flush()
+    assert [row["model"] for row in listed(store)["data"]] == ["two", "one"]
+    now[0] = 31.0
+    store.record(request_of("three"))  # tried again, in vain
+    store.flush()
+    assert len(warnings) == 1
+    assert "activity.db cannot be written (database is locked)" in warnings[0]
+    lock.release()
+    now[0] = 62.0
+    store.record(request_of("four"))
+    assert [row["model"] for row in listed(store)["data"]] == ["four", "three", "two", "one", "before"]
+    assert warnings[1:] == [f"store.path {tmp_path / 'activity.db'} can be written again"]
+
+
+def test_a_file_locked_at_the_start_harms_nothing(
+    open_store: Open, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
+    path = tmp_path / "activity.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE x (y)")
+    lock = Lock(path)
+    store = open_store(path)
+    store.record(request_of())
+    assert ids(store) == [1]
+    assert len(warnings) == 1
+    lock.release()
+
+
+def test_a_full_disk_degrades_to_memory(
+    open_store: Open, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path / "activity.db")
+    store.record(request_of())
+    store.flush()
+    pages = store._database._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._database._writer.execute(f"PRAGMA max_page_count = {pages}")
+    for _ in range(50):
+        store.record(request_of("x" * 1000))
+    assert ids(store, limit=999) == list(range(51, 1, -1))
+    assert len(warnings) == 1
+    assert "database or disk is full" in warnings[0]
+
+
+def test_ids_that_another_program_took_meanwhile_lose_no_row(open_store: Open, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "activity.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection, connection:
+        connection.execute("INSERT INTO activity (ts_created, model_id) VALUES (1, 'theirs'), (1, 'theirs')")
+    store.record(request_of("ours"))
+    store.flush()
+    store.record(request_of("ours"))
+    assert [(row["id"], row["model"]) for row in listed(store)["data"]] == [
+        (4, "ours"), (3, "ours"), (2, "theirs"), (1, "theirs"),
+    ]  # fmt: skip
+
+
+def test_who_listens_is_told_of_rows_that_are_there_to_see(open_store: Open) -> None:
+    told: list[int] = []
+    seen: list[int] = []
+
+    def stored(new: Sequence[int]) -> None:
+        told.extend(new)
+        seen.append(opened[0].listing(ActivityQuery()).total)
+
+    opened = [open_store(stored=stored)]
+    for _ in range(3):
+        opened[0].record(request_of())
+    opened[0].flush()
+    assert told == [1, 2, 3]
+    assert seen[-1] == 3
+
+
+def test_recording_never_waits_for_the_disk(open_store: Open) -> None:
+    gate = threading.Event()
+    store = open_store(stored=lambda _: gate.wait(20) and None)
+    store.record(request_of())
+    for _ in range(30_000):  # returns, although the writer stands still
+        store.record(request_of())
+    assert not store.flush(0)
+    gate.set()
+    assert store.flush()
+
+
+def test_what_cannot_be_text_is_stored_all_the_same(store: ActivityStore) -> None:
+    store.record(request_of("m\udcff\x00", metadata={"k": "é\x00"}))
+    assert listed(store)["data"][0]["model"] == "m?\x00"
+
+
+def test_closing_stores_what_waits(open_store: Open, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "activity.db")
+    for _ in range(100):
+        store.record(request_of())
+    store.close()
+    assert listed(open_store(tmp_path / "activity.db"))["total"] == 100
+    assert stat.S_ISREG((tmp_path / "activity.db").stat().st_mode)
+
+
+# --- export ---
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1203])
+def test_an_export_has_every_row_once(store: ActivityStore, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_keep", 5000)
+    for n in range(min(rows, 1000)):
+        store.record(request_of("a" if n % 2 else "b", metadata={"n": str(n)} if n == 3 else None))
+    store.flush()
+    expected = min(rows, 1000)
+    lines = b"".join(store.export(ActivityQuery(limit=1, page=9), Format.JSON_LINES)).splitlines()
+    assert [json.loads(line)["id"] for line in lines] == list(range(1, expected + 1))
+    table = list(csv.DictReader(b"".join(store.export(ActivityQuery(), Format.CSV)).decode().splitlines()))
+    assert [int(row["id"]) for row in table] == list(range(1, expected + 1))
+    if rows > 3:
+        assert table[3]["metadata"] == '{"n":"3"}'
+        assert tuple(table[0]) == COLUMNS
+        only_a = list(store.export(ActivityQuery(models=("a",)), Format.JSON_LINES))
+        assert b"".join(only_a).count(b"\n") == expected // 2
+        assert len(only_a) == math.ceil(expected / 2 / 500)
+
+
+def test_a_table_carries_no_formula(store: ActivityStore) -> None:
+    store.record(request_of("=cmd()", error='a "quoted", text\nof two lines'))
+    store.flush()
+    row = next(csv.DictReader(b"".join(store.export(ActivityQuery(), Format.CSV)).decode().splitlines(keepends=True)))
+    assert (row["model"], row["error_msg"]) == ("'=cmd()", 'a "quoted", text\nof two lines')
