@@ -119,9 +119,17 @@ async def test_a_form_has_its_model_exchanged_where_it_stands(
         assert (await client.response()).status == 200
 
 
-async def test_a_query_that_a_connection_repeats_is_chosen_for_anew(open_yard: OpenYard, wire: Any) -> None:
+@pytest.mark.parametrize(
+    ("path", "again"),
+    [
+        (b"/props", ask(b"GET", b"/props?model=spill", b"Content-Length: 0")),
+        (b"/v1/completions", ask(b"POST", b"/v1/completions?model=spill", b"Content-Type: text/plain", body=b"x")),
+    ],
+)
+async def test_a_query_that_a_connection_repeats_is_chosen_for_anew(
+    open_yard: OpenYard, wire: Any, path: bytes, again: bytes
+) -> None:
     """Heads that repeat are parsed once, and one that has been chosen for must not pass for the client's own."""
-    again = ask(b"GET", b"/props?model=spill", b"Content-Length: 0")
     async with (
         wire.scripted() as up,
         open_yard(m=up.port, n=up.port, ready="m n", models=MODELS, config=NAMES) as yard,
@@ -133,7 +141,7 @@ async def test_a_query_that_a_connection_repeats_is_chosen_for_anew(open_yard: O
             if len(peers) < 2:
                 peers.append(await up.accept())
             peer = peers[0 if model == b"m" else 1]
-            assert (await peer.request()).target == b"/props?model=" + model
+            assert (await peer.request()).target == path + b"?model=" + model
             peer.send(OK)
             assert (await client.response()).status == 200
             assert reserved(yard, "spill") == [0, 0]
