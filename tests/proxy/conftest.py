@@ -25,7 +25,7 @@ from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.peers import Peers
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine, Waiter
-from swapyard.runtime.launchpad import make_upstream
+from swapyard.runtime.launchpad import peer_upstream
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +143,7 @@ class Yard:
         task.add_done_callback(self.tasks.discard)
 
     def peer_pool(self, peer: Peer) -> Upstream:
-        self.upstreams.append(make_upstream(peer, None, self.loop))
+        self.upstreams.append(peer_upstream(peer, self.loop))
         return self.upstreams[-1]
 
     # --- runtime.engine.Launchpad ---

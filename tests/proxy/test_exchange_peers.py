@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import ssl
 import subprocess
@@ -509,6 +511,107 @@ async def test_a_peer_that_speaks_no_tls(open_yard: OpenYard, wire: Any) -> None
             (await up.accept()).send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             status, _, message = error_of(await client.response())
             assert (status, "it does not speak TLS there" in message) == (502, True)
+
+
+# --- forward proxies ---
+
+
+def proxied(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, f"http://me:pw@127.0.0.1:{port}")
+
+
+async def test_http_is_asked_for_in_absolute_form(open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with wire.scripted() as forward:
+        proxied(monkeypatch, forward.port)
+        config = {"peers": {"box": Peer(proxy="http://peer.test:81/base", models=("m",))}}
+        async with open_yard(config=config) as yard, wire.connect(yard.port) as client:
+            client.send(chat("m", b"Proxy-Authorization: theirs"))
+            hop = await forward.accept()
+            request = await hop.request()
+            assert request.target == b"http://peer.test:81/base/v1/chat/completions"
+            assert (request.one(b"host"), request.one(b"proxy-authorization")) == (b"peer.test:81", b"Basic bWU6cHc=")
+            hop.send(OK)
+            assert (await client.response()).status == 200
+
+
+async def pass_on(source: Any, to: Any) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await source.reader.read(65536):
+            to.send(data)
+    to.close()
+
+
+async def test_https_goes_through_a_tunnel(
+    open_yard: OpenYard, wire: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate(tmp_path, "peer.test")
+    context = ssl.create_default_context(cafile=str(cert))
+    monkeypatch.setattr(launchpad, "server_verification", lambda: context)
+    config = {"peers": {"box": Peer(proxy="https://peer.test", models=("m",))}}
+    async with wire.scripted() as forward, wire.scripted(tls=Certificate(cert, key).context) as up:
+        proxied(monkeypatch, forward.port)
+        async with wire.connect(up.port) as onwards, open_yard(config=config) as yard, wire.connect(yard.port) as client:
+            client.send(chat("m"))
+            hop = await forward.accept()
+            asked = await hop.request()
+            assert (asked.start, asked.one(b"host")) == (b"CONNECT peer.test:443 HTTP/1.1", b"peer.test:443")
+            assert asked.one(b"proxy-authorization") == b"Basic bWU6cHc="
+            hop.send(b"HTTP/1.1 200 Go ahead\r\n\r\n")
+            async with asyncio.TaskGroup() as both:
+                both.create_task(pass_on(hop, onwards))
+                both.create_task(pass_on(onwards, hop))
+                peer = await up.accept()
+                for again in (True, False):  # on one connection
+                    request = await peer.request()
+                    assert (request.target, request.one(b"host")) == (CHAT, b"peer.test")
+                    assert request.one(b"proxy-authorization") is None
+                    peer.send(OK)
+                    assert (await client.response()).status == 200
+                    if again:
+                        client.send(chat("m"))
+                peer.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 403 Not you\r\nContent-Length: 2\r\n\r\nno", "the proxy refused (403 Not you)"),
+        (b"", "the proxy closed the connection"),
+    ],
+)
+async def test_a_tunnel_that_is_refused(
+    open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch, answer: bytes, told: str
+) -> None:
+    async with wire.scripted() as forward:
+        proxied(monkeypatch, forward.port)
+        config = {"peers": {"box": Peer(proxy="https://peer.test", models=("m",))}}
+        async with open_yard(config=config) as yard, wire.connect(yard.port) as client:
+            client.send(chat("m"))
+            hop = await forward.accept()
+            await hop.request()
+            hop.send(answer)
+            hop.end()
+            at = f'peer "box" could not be reached at peer.test:443 through the proxy 127.0.0.1:{forward.port}'
+            assert error_of(await client.response()) == (502, "bad_gateway", f"{at}: {told}")
+            await hop.gone()
+
+
+async def test_a_client_leaves_while_a_tunnel_is_opened(
+    open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with wire.scripted() as forward:
+        proxied(monkeypatch, forward.port)
+        config = {"peers": {"box": Peer(proxy="https://peer.test", models=("m",))}}
+        async with open_yard(config=config) as yard, wire.connect(yard.port) as client:
+            client.send(chat("m"))
+            hop = await forward.accept()
+            await hop.request()
+            client.close()
+            await hop.gone()
 
 
 # --- reload and shutdown ---

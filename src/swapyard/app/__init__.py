@@ -48,7 +48,7 @@ from swapyard.proxy.rewrite import filter_problems
 from swapyard.proxy.state import ProxyState, client_limits
 from swapyard.runtime.engine import Engine
 from swapyard.runtime.launchers.local import LocalLauncher
-from swapyard.runtime.launchpad import ConfiguredLaunchpad, make_upstream
+from swapyard.runtime.launchpad import ConfiguredLaunchpad, peer_upstream
 from swapyard.runtime.policy import policy_of, replaced_models
 from swapyard.runtime.process import kill_everything_now, reap_strangers
 from swapyard.runtime.strategies import origins, scheduler_of
@@ -128,7 +128,7 @@ class App:
         )
         self.engine.observers.append(self.news.changed)
         self._control_plane = LateControlPlane(loop)
-        self.peers = Peers(lambda peer: make_upstream(peer, None, loop))
+        self.peers = Peers(lambda peer: peer_upstream(peer, loop))
         peers = self.peers.of(config)
         self.peers.use(peers)
         self.gateway = Gateway(ProxyState(config, self.engine, peers), self._control_plane, self.spawn)

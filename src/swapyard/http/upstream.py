@@ -15,6 +15,7 @@ import ssl
 from dataclasses import replace
 
 from swapyard.http.connecting import NOT_CONNECTED, problem
+from swapyard.http.forward_proxy import ForwardProxy
 from swapyard.http.sink import Cause, Sink, Tunnel, UpstreamError
 from swapyard.http.upstream_connection import Limits, UpstreamConnection
 
@@ -24,7 +25,8 @@ log = logging.getLogger("swapyard.http")
 
 
 class Upstream:
-    """The pool of one address. `tls` is an SSL context for https, with `server_name` to verify."""
+    """The pool of one address. `tls` is an SSL context for https, with `server_name` to verify. `via`: a forward proxy on
+    the way there."""
 
     def __init__(
         self,
@@ -37,11 +39,16 @@ class Upstream:
         server_name: str | None = None,
         base_path: bytes = b"",
         base_query: bytes = b"",
+        via: ForwardProxy | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self._base_path = base_path.rstrip(b"/")
         self._base_query = base_query
+        self.hop_fields = b""  # of each request, for the next hop alone
+        if via is not None and tls is None:
+            self._base_path = b"http://" + self.authority + self._base_path
+            self.hop_fields = via.fields
         self.loop = loop
         self.limits = limits or Limits()
         self.open = True
@@ -49,6 +56,7 @@ class Upstream:
         self.connections: set[UpstreamConnection] = set()
         self._tls = tls
         self._server_name = server_name
+        self._via = via
         self._idle: list[UpstreamConnection] = []  # most recently used last
         self._sweeper: asyncio.TimerHandle | None = None
         self._connecting: dict[Sink, asyncio.Task[None]] = {}
@@ -101,19 +109,12 @@ class Upstream:
         connection: UpstreamConnection | None = None
         try:
             async with asyncio.timeout(limits.connect or None):
-                _, connection = await self.loop.create_connection(
-                    lambda: UpstreamConnection(self),
-                    self.host,
-                    self.port,
-                    ssl=self._tls,
-                    server_hostname=self._server_name if self._tls else None,
-                    ssl_handshake_timeout=(limits.tls_handshake or None) if self._tls else None,
-                )
+                connection = await self._open_connection()
         except NOT_CONNECTED as failure:
             if isinstance(failure, TimeoutError) and failure.errno is None:
                 error = UpstreamError(f"could not be reached within {limits.connect:g} seconds", Cause.TIMEOUT)
             else:
-                at = self.authority.decode()
+                at = self.authority.decode() + (f" through {self._via}" if self._via else "")
                 error = UpstreamError(f"could not be reached at {at}: {problem(failure)}", Cause.UNREACHABLE)
         if self._connecting.pop(sink, None) is None:  # given up meanwhile
             if connection is not None:
@@ -125,6 +126,30 @@ class Upstream:
             sink.broken(UpstreamError("is being stopped", Cause.STOPPED))
         else:
             self._hand_over(connection, sink)
+
+    async def _open_connection(self) -> UpstreamConnection:
+        tls, via = self._tls, self._via
+        name = self._server_name if tls else None
+        handshake = (self.limits.tls_handshake or None) if tls else None
+        connection = UpstreamConnection(self)
+        if tls is None or via is None:
+            host, port = (self.host, self.port) if via is None else via.address()
+            await self.loop.create_connection(
+                lambda: connection, host, port, ssl=tls, server_hostname=name, ssl_handshake_timeout=handshake
+            )
+            return connection
+        tunnel = await via.tunnel(self.loop, self.authority)
+        try:
+            transport = await self.loop.start_tls(
+                tunnel, connection, tls, server_hostname=name, ssl_handshake_timeout=handshake
+            )
+            if transport is None:
+                raise ConnectionResetError("the connection was lost in the TLS handshake")
+        except BaseException:
+            tunnel.abort()
+            raise
+        connection.connection_made(transport)
+        return connection
 
     def put_back(self, connection: UpstreamConnection) -> None:
         if len(self._idle) >= self.limits.idle_connections:

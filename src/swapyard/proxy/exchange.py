@@ -439,6 +439,7 @@ class Exchange:
     def _request_head(self, framing: bytes) -> bytes:
         assert self._upstream is not None
         if self._peer is not None:  # its head is made for it already
+            framing = self._upstream.hop_fields + framing
             return heads.request_head(self._head, self._upstream, self._path, framing, remote=b"", keys=None)
         remote = self._client.remote.encode()
         return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from swapyard.config.schema import Config, Model, Peer, Timeouts
 from swapyard.core.messages import Event, RunId
+from swapyard.http.forward_proxy import ForwardProxy
 from swapyard.http.tls import server_verification
 from swapyard.http.upstream import Limits, Upstream
 from swapyard.observe.lines import Level
@@ -62,7 +63,17 @@ class ConfiguredLaunchpad:
         return float(self._config.models[model].unload_timeout)
 
 
-def make_upstream(server: Model | Peer, address: tuple[str, int] | None, loop: asyncio.AbstractEventLoop) -> Upstream:
+def peer_upstream(peer: Peer, loop: asyncio.AbstractEventLoop) -> Upstream:
+    return make_upstream(peer, None, loop, via=ForwardProxy.for_url(peer.proxy))
+
+
+def make_upstream(
+    server: Model | Peer,
+    address: tuple[str, int] | None,
+    loop: asyncio.AbstractEventLoop,
+    *,
+    via: ForwardProxy | None = None,
+) -> Upstream:
     """The pool for what a model's or a peer's `proxy` says. `address` None: nobody has answered there yet (there was no
     check), so the name is looked up with each connection."""
     url = urlsplit(server.proxy)
@@ -78,6 +89,7 @@ def make_upstream(server: Model | Peer, address: tuple[str, int] | None, loop: a
         server_name=host if tls else None,
         base_path=quote(url.path, safe=AS_WRITTEN).encode(),
         base_query=quote(url.query, safe=AS_WRITTEN).encode(),
+        via=via,
     )
 
 
