@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -53,9 +53,24 @@ class Stream:
         await asyncio.wait_for(self.task, 5)
 
 
+class PlayedLoad:
+    """Ends when the test says so."""
+
+    place: int | None = None
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+
+    def give_up(self) -> None:
+        self.done.cancel()
+
+
 @dataclass
 class Yard:
-    """Change `config` and `states` at will; `unloaded` notes what the engine was asked. Nothing here can start a model."""
+    """Change `config` and `states` at will; `unloaded` and `loads` note what the engine was asked. Nothing here can start a
+    model."""
 
     config: Config = field(default_factory=Config)
     states: dict[str, str] = field(default_factory=dict)
@@ -65,6 +80,9 @@ class Yard:
     facts: dict[str, Facts] = field(default_factory=dict)
     history: History = field(default_factory=History)
     gone: asyncio.Event | None = None  # what an unload waits for
+    failures: dict[str, str] = field(default_factory=dict)
+    loads: list[PlayedLoad] = field(default_factory=list)
+    begin_load: Callable[[PlayedLoad], None] = lambda load: None  # what becomes of a load at once
 
     def __post_init__(self) -> None:
         loop: Any = None  # no timers: nothing here publishes later
@@ -81,6 +99,8 @@ class Yard:
                 bus=self.bus,
                 history=self.history,
                 inflight=lambda: {"operation": "snapshot"},
+                failures=lambda: self.failures,
+                load=self._load,
                 unload=self._unload,
                 active_profile=lambda: self.profile,
                 activate_profile=self._activate,
@@ -93,6 +113,12 @@ class Yard:
     def _activate(self, profile: str | None) -> None:
         self.profile = profile
 
+    def _load(self, model: str) -> PlayedLoad:
+        load = PlayedLoad(model)
+        self.loads.append(load)
+        self.begin_load(load)
+        return load
+
     async def _unload(self, models: Collection[str] | None) -> None:
         self.unloaded.append(models)
         if self.gone is not None:
@@ -101,8 +127,8 @@ class Yard:
     async def get(self, target: str, **headers: str) -> Answer:
         return await self.ask("GET", target, headers=headers)
 
-    async def post(self, target: str) -> Answer:
-        return await self.ask("POST", target)
+    async def post(self, target: str, body: bytes = b"") -> Answer:
+        return await self.ask("POST", target, body=body)
 
     async def ask(self, method: str, target: str, *, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         """The whole answer. `target` as on the wire, percent-encoded."""

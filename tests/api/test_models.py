@@ -101,11 +101,25 @@ async def test_metadata_without_a_capabilities_block_stays_whole(yard: Yard) -> 
     assert record["meta"]["llamaswap"] == {"architecture": {"a": 2, "z": 1}, "type": "model"}
 
 
-async def test_starting_and_ready_count_as_loaded_stopping_and_stopped_do_not(yard: Yard) -> None:
-    yard.config = Config(models={name: Model() for name in ("a", "b", "c", "d")})
-    yard.states = {"a": "starting", "b": "ready", "c": "stopping"}
-    data = (await yard.get("/v1/models")).json["data"]
-    assert [model["status"]["value"] for model in data] == ["loaded", "loaded", "unloaded", "unloaded"]
+async def test_the_status_is_told_as_llama_cpps_router_does(yard: Yard) -> None:
+    yard.config = Config(models={name: Model(cmd=f"serve '{name} x' --key s3cret") for name in "abcdef"})
+    yard.states = {"a": "starting", "b": "ready", "c": "stopping", "f": "starting"}
+    yard.failures = {"d": "exited with code 3", "f": "an earlier run"}
+    data = (await yard.get("/models")).json["data"]
+    assert [model["status"] for model in data] == [
+        {"value": "loading", "args": ["serve", "a x", "--key", "***"]},
+        {"value": "loaded", "args": ["serve", "b x", "--key", "***"]},
+        {"value": "unloaded"},
+        {"value": "unloaded", "failed": True},
+        {"value": "unloaded"},
+        {"value": "loading", "args": ["serve", "f x", "--key", "***"]},
+    ]
+
+
+async def test_a_command_that_no_posix_shell_reads_is_not_told(yard: Yard) -> None:
+    yard.config = Config(models={"m": Model(cmd="serve C:\\it's")})
+    yard.states = {"m": "ready"}
+    assert (await yard.get("/v1/models/m")).json["status"] == {"value": "loaded"}
 
 
 async def test_unlisted_models_and_their_aliases_are_hidden_but_can_be_asked_for(yard: Yard) -> None:
@@ -120,7 +134,7 @@ async def test_aliases_are_listed_when_wanted_like_their_model(yard: Yard) -> No
     yard.config = Config(models={"m": model}, include_aliases_in_list=True)
     yard.states = {"m": "ready"}
     alias, _ = (await yard.get("/v1/models")).json["data"]
-    assert (alias["id"], alias["name"], alias["status"]) == ("al", "N", {"value": "loaded"})
+    assert (alias["id"], alias["name"], alias["status"]) == ("al", "N", {"value": "loaded", "args": []})
     assert alias["meta"]["llamaswap"] == {"k": 1, "type": "alias", "modelID": "m"}
 
     yard.config = Config(models={"m": model})
@@ -158,7 +172,11 @@ async def test_selectors_are_loaded_when_a_target_that_counts_is(yard: Yard) -> 
     assert "spillover" not in data["s-pin"]["meta"]["llamaswap"]
     assert data["s-pin"]["status"]["value"] == "unloaded"
     yard.states = {"a": "starting"}
-    assert (await yard.get("/v1/models/s-pin")).json["status"]["value"] == "loaded"
+    assert (await yard.get("/v1/models/s-pin")).json["status"]["value"] == "loading"
+    yard.failures = {"b": "died"}
+    assert (await yard.get("/v1/models/s-spill")).json["status"]["value"] == "loading"
+    yard.states = {}
+    assert (await yard.get("/v1/models/s-spill")).json["status"] == {"value": "unloaded", "failed": True}
 
 
 async def test_one_model_by_a_name_with_slashes_however_it_is_encoded(yard: Yard) -> None:
@@ -206,4 +224,4 @@ async def test_records_are_encoded_once_per_configuration(yard: Yard, monkeypatc
     yard.states = {"a": "ready"}
     second = await yard.get("/v1/models")
     assert len(encoded) == 3
-    assert first.body.replace(b'"unloaded"', b'"loaded"', 1) == second.body
+    assert first.body.replace(b'"unloaded"', b'"loaded","args":[]', 1) == second.body

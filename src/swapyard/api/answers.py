@@ -18,12 +18,12 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
-def json_answer(value: Any) -> Response:
-    return raw_json_answer(encode(value))
+def json_answer(value: Any, status: int = 200) -> Response:
+    return raw_json_answer(encode(value), status)
 
 
-def raw_json_answer(body: bytes) -> Response:
-    return Response(body + b"\n", media_type="application/json")
+def raw_json_answer(body: bytes, status: int = 200) -> Response:
+    return Response(body + b"\n", status, media_type="application/json")
 
 
 def text_answer(body: str | bytes) -> Response:

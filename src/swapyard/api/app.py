@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from swapyard.api import details, events, health, logs, models, profiles, running, transitions, ui, unload, version
+from swapyard.api import details, events, health, load, logs, models, profiles, running, transitions, ui, unload, version
 from swapyard.api.services import Reply, Services
 from swapyard.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
 
@@ -31,6 +31,7 @@ def all_routes(services: Services) -> list[Route]:
     return [
         *models.routes(services),
         *running.routes(services),
+        *load.routes(services),
         *unload.routes(services),
         *profiles.routes(services),
         *version.routes(services),

@@ -7,9 +7,11 @@ a listing only joins them: 10,000 models cost a few milliseconds a request, not 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,8 +27,12 @@ from swapyard.proxy.resolve import Kind, Names
 # Fields of the record itself; a capabilities block takes them out of the metadata, so that they are told once.
 _TOLD_BY_CAPABILITIES = {"architecture", "capabilities", "supported_parameters", "context_length"}
 
-_LOADED = b',"status":{"value":"loaded"}}'
-_UNLOADED = b',"status":{"value":"unloaded"}}'
+UNLOADED = b'{"value":"unloaded"}'
+_TOLD_AS = {"starting": "loading", "ready": "loaded"}
+# Of the targets of a selector the best one counts.
+_BY_RANK = (b'{"value":"unloaded"', b'{"value":"loading"', b'{"value":"loaded"')
+
+Statuses = Mapping[str, bytes]  # JSON, by model id
 
 
 class Architecture(Struct, frozen=True, omit_defaults=True):
@@ -52,15 +58,17 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Entry(NamedTuple):
-    """`head`: the record's JSON without its closing brace. `watched`: the model ids of which one has to be loaded for this
-    entry to count as loaded; none for what is served elsewhere."""
+    """`head`: the record's JSON without its closing brace. `watched`: the model ids whose status this entry has: the best
+    one of them; none for what is served elsewhere."""
 
     id: str
     head: bytes
     watched: tuple[str, ...]
 
-    def render(self, loaded: frozenset[str]) -> bytes:
-        return self.head + (_UNLOADED if loaded.isdisjoint(self.watched) else _LOADED)
+    def render(self, statuses: Statuses) -> bytes:
+        told = [statuses[model] for model in self.watched if model in statuses]
+        status = max(told, key=_rank) if told else UNLOADED
+        return b'%b,"status":%b}' % (self.head, status)
 
 
 class Listing:
@@ -76,14 +84,14 @@ class Listing:
         # None stands for no profile; a reload may bring profiles that this configuration does not know.
         self._pins: dict[str | None, dict[str, Entry]] = {profile: self._pins_of(profile) for profile in config.profiles}
 
-    def render(self, loaded: frozenset[str], profile: str | None) -> bytes:
+    def render(self, statuses: Statuses, profile: str | None) -> bytes:
         """`profile`: the active one, whose pins are listed too."""
         entries = self._listed
         if pins := self._pins.get(profile):
             entries = sorted([*entries, *pins.values()], key=lambda entry: entry.id)
-        return b'{"object":"list","data":[' + b",".join([entry.render(loaded) for entry in entries]) + b"]}"
+        return b'{"object":"list","data":[' + b",".join([entry.render(statuses) for entry in entries]) + b"]}"
 
-    def render_one(self, name: str, loaded: frozenset[str], profile: str | None) -> bytes:
+    def render_one(self, name: str, statuses: Statuses, profile: str | None) -> bytes:
         """The record of any name that can be asked for, unlisted ones included. Raises ModelNotFound."""
         entry = self._by_id.get(name)
         if entry is None:
@@ -98,7 +106,7 @@ class Listing:
             else:
                 assert found.peer is not None
                 entry = self._peer_model(found.peer, found.model)
-        return entry.render(loaded)
+        return entry.render(statuses)
 
     def _all_listed(self) -> Iterator[Entry]:
         for model_id, model in self.config.models.items():
@@ -187,6 +195,31 @@ def architecture(can: Capabilities) -> Architecture | UnsetType:
     return Architecture(can.in_, can.out, modality)
 
 
+def statuses(services: Services) -> Statuses:
+    """How llama.cpp's router tells it (https://github.com/ggml-org/llama.cpp/tree/master/tools/server#get-models-list-available-models),
+    by model id; what is not here is unloaded, without more to say. A model that is stopping serves nobody any more, so
+    it is unloaded (llama-swap calls it loaded). `args`: its command, with what looks like a secret masked."""
+    told = dict.fromkeys(services.failures(), b'{"value":"unloaded","failed":true}')
+    models = services.config().models
+    for model_id, state in services.states().items():
+        if state in _TOLD_AS and model_id in models:
+            status = {"value": _TOLD_AS[state]} | args_of(services.mask_command(models[model_id].cmd))
+            told[model_id] = msgspec.json.encode(status)
+    return told
+
+
+def args_of(cmd: str) -> dict[str, list[str]]:
+    """Nothing where the command is not written for a POSIX shell."""
+    try:
+        return {"args": shlex.split(cmd, comments=False)}
+    except ValueError:
+        return {}
+
+
+def _rank(status: bytes) -> int:
+    return next(rank for rank, value in enumerate(_BY_RANK) if status.startswith(value))
+
+
 def routes(services: Services) -> list[Route]:
     cached: Listing | None = None
 
@@ -197,22 +230,18 @@ def routes(services: Services) -> list[Route]:
             cached = await asyncio.to_thread(Listing, config, services.names(), services.started)
         return cached
 
-    def loaded() -> frozenset[str]:
-        # A model that is stopping serves nobody any more (llama-swap calls it loaded).
-        return frozenset(model for model, state in services.states().items() if state in {"starting", "ready"})
-
     async def list_models(request: Request) -> Response:
         """Every model that can be asked for, and whether it is loaded."""
         listing = await current()
-        return allow_origin(request, raw_json_answer(listing.render(loaded(), services.active_profile())))
+        return allow_origin(request, raw_json_answer(listing.render(statuses(services), services.active_profile())))
 
     async def show_model(request: Request) -> Response:
         """One model, by id or any other name."""
         name = request.path_params["id"]
         if not name:
             raise NotFound("which model? /v1/models lists all, /v1/models/{id} shows one")
-        listing = await current()
-        return allow_origin(request, raw_json_answer(listing.render_one(name, loaded(), services.active_profile())))
+        record = (await current()).render_one(name, statuses(services), services.active_profile())
+        return allow_origin(request, raw_json_answer(record))
 
     return [
         Route("/v1/models", list_models),

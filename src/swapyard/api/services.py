@@ -6,6 +6,7 @@ once, except `unload`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -44,6 +45,25 @@ class Build:
     build_date: str = "unknown"
 
 
+class Load(Protocol):
+    """A wait for a model to be ready (`runtime.loads.Load`)."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def done(self) -> asyncio.Future[None]:
+        """Has a result once the model is ready, a `RequestError` when it cannot be; cancelled by `give_up`."""
+        ...
+
+    @property
+    def place(self) -> int | None:
+        """In the queue, from 1; None if the load is under way, or over."""
+        ...
+
+    def give_up(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """A model's run. Seconds; `idle`: for how long it has had nothing to do, None while it is busy or not ready."""
@@ -76,6 +96,8 @@ class Services:
     `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
     `facts`: of a model of the configuration; asking changes nothing.
     `inflight`: the requests under way, as the event of that name tells them.
+    `failures`: model id -> why its last run came to a bad end, until the next one starts.
+    `load`: begins to wait until a model is ready, loading it where needed.
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
     `active_profile`: the id of the active profile, None while none is.
     `activate_profile`: makes this profile of the configuration the active one; None: none.
@@ -93,6 +115,8 @@ class Services:
     bus: Bus
     history: History
     inflight: Callable[[], object]
+    failures: Callable[[], Mapping[str, str]]
+    load: Callable[[str], Load]
     unload: Callable[[Collection[str] | None], Awaitable[None]]
     active_profile: Callable[[], str | None]
     activate_profile: Callable[[str | None], None]

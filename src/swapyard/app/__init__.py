@@ -49,6 +49,7 @@ from swapyard.proxy.state import ProxyState, client_limits
 from swapyard.runtime.engine import Engine
 from swapyard.runtime.launchers.local import LocalLauncher
 from swapyard.runtime.launchpad import ConfiguredLaunchpad, peer_upstream
+from swapyard.runtime.loads import Load
 from swapyard.runtime.policy import policy_of, replaced_models
 from swapyard.runtime.process import kill_everything_now, reap_strangers
 from swapyard.runtime.strategies import origins, scheduler_of
@@ -171,6 +172,8 @@ class App:
             inflight=lambda: {"operation": "snapshot"},
             bus=self.bus,
             history=self.history,
+            failures=lambda: self.engine.failures,
+            load=lambda model: Load(self.engine, model),
             unload=self.engine.unload,
             active_profile=lambda: self.gateway.state.profile,
             activate_profile=self.activate_profile,

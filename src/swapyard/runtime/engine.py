@@ -48,6 +48,7 @@ from swapyard.core.messages import (
 from swapyard.core.strategies import Scheduler
 from swapyard.errors import RequestError
 from swapyard.http.upstream import Upstream
+from swapyard.runtime.loads import Load
 from swapyard.runtime.wording import refusal, stop_cause
 
 
@@ -123,28 +124,6 @@ class Transition:
     seconds: float | None = None
 
 
-class Preload:
-    """Waits for a model to be ready and lets go of it at once."""
-
-    def __init__(self, engine: Engine, model: str) -> None:
-        self._engine = engine
-        self.done: asyncio.Future[None] = engine.loop.create_future()
-        self._ticket = engine.new_ticket()
-        engine.arrive(self._ticket, model, self)
-
-    def granted(self, upstream: Upstream) -> None:
-        # Not within `granted`: the engine must have noted the lease before it can end.
-        self._engine.loop.call_soon(self._engine.leave, self._ticket)
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def refused(self, error: RequestError) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
-    def moved(self, position: int) -> None: ...
-
-
 OF_RUNS = (BecameReady, Failed, Exited)
 
 
@@ -155,6 +134,7 @@ class Engine:
     loop: asyncio.AbstractEventLoop
     observers: list[Callable[[Transition], None]] = field(default_factory=list)
     runs: dict[RunId, Run] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)  # model -> why its last run came to a bad end, until the next
     _waiters: dict[Ticket, tuple[Waiter, str]] = field(default_factory=dict)
     _events: deque[Event] = field(default_factory=deque)
     _working: bool = False
@@ -194,7 +174,11 @@ class Engine:
 
     async def load(self, model: str) -> None:
         """Returns when the model is ready. Raises `RequestError` when it cannot be."""
-        await Preload(self, model).done
+        load = Load(self, model)
+        try:
+            await load.done
+        finally:
+            load.give_up()
 
     async def unload(self, models: Collection[str] | None = None) -> None:
         """Stops these models' runs (None: all), busy or not. Returns when their processes are gone."""
@@ -357,6 +341,10 @@ class Engine:
         change = Transition(run.model, run.id, state, cause, reason, seconds=seconds)
         if stop is not None:
             change = replace(change, reason=stop.reason, for_model=stop.for_model, for_ticket=stop.for_ticket)
+        if change.reason in (StopReason.START_FAILED, StopReason.CRASHED):
+            self.failures[run.model] = cause
+        elif state is State.STARTING:
+            self.failures.pop(run.model, None)
         for observer in self.observers:
             try:
                 observer(change)
