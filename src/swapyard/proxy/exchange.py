@@ -27,7 +27,7 @@ from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
 from swapyard.http.websocket import WebsocketSplice
 from swapyard.proxy import heads
-from swapyard.proxy.body import BodyKind, kind_of, read, read_query
+from swapyard.proxy.body import Asked, BodyKind, read, read_query
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.loading import CHAT, EVENT_STREAMS, Out, WaitingStream
 from swapyard.proxy.peers import PeerServer, names_model, without_full_name
@@ -202,7 +202,7 @@ class Exchange:
                 self._spool_form()
             return
         if self._upload is not None:
-            self._receive(self._upload, data)
+            self._upload.receive(data)
             return
         if self._held:
             self._body.append(data)
@@ -252,44 +252,37 @@ class Exchange:
         if asked.kind is BodyKind.JSON:
             self._body = [self._state.edit(wanted, body)]
         else:
-            self._body = [self._renamed_form(asked.kind, wanted, body)]
+            self._body = [self._renamed_form(asked, wanted, body)]
         self._streams = asked.stream
         self._want(wanted)
 
-    def _renamed_form(self, kind: BodyKind, wanted: Resolved, body: bytes) -> bytes:
+    def _renamed_form(self, asked: Asked, wanted: Resolved, body: bytes) -> bytes:
         head = self._head
         name = self._state.name_sent(wanted)
+        if name == asked.model and not head.query:
+            return body  # it says so already
         if self._upload is not None:
             self._upload.rename(name)
             query = rename_query(head.query, name)
         else:
             content_type = head.known.get(b"content-type")
-            body, query = rename(kind, name, content_type=content_type, body=body, raw_query=head.query)
+            body, query = rename(asked.kind, name, content_type=content_type, body=body, raw_query=head.query)
         if query != head.query:
             self._head = head.with_query(query)
         return body
 
     def _spool_form(self) -> None:
         """The body outgrows memory. A form goes on to disk; everything else has to be in memory to be read."""
-        known = self._head.known
-        content_type = known.get(b"content-type", b"")
-        if kind_of(content_type, b"") is not BodyKind.MULTIPART:
-            return
         try:
-            upload = Upload(content_type, self._state.engine.loop, self._client, self.abandon)
+            upload = Upload.begin(self._head, self._state.engine.loop, self._client, self.abandon)
+        except RequestError as error:
+            self.fail(error)
+            return
+        if upload is not None:
             self._passing = SPOOLED
             self._upload = upload
             pieces, self._body = self._body, []
-            for piece in pieces:
-                upload.receive(piece)
-        except RequestError as error:
-            self.fail(error)
-
-    def _receive(self, upload: Upload, data: bytes) -> None:
-        try:
-            upload.receive(data)
-        except RequestError as error:
-            self.fail(error)
+            upload.receive(b"".join(pieces))
 
     def gone(self) -> None:
         phase, self._phase = self._phase, OVER

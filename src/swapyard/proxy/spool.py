@@ -23,8 +23,8 @@ class Owner(Protocol):
     def was_read(self, at: int, data: bytes) -> None:
         """What `Spool.read` asked for."""
 
-    def failed(self, error: OSError) -> None:
-        """The disk is full, or broken. Close the spool."""
+    def failed(self, error: Exception) -> None:
+        """The disk is full or broken (OSError), or one of the calls above raised. Close the spool."""
 
 
 class Spool:
@@ -84,12 +84,13 @@ class Spool:
 
     def _over(self, job: asyncio.Future[Any], done: Callable[[Any], None]) -> None:
         self._busy = False
-        error = job.exception()
-        if not self._closed:
-            if isinstance(error, OSError):
-                self._owner.failed(error)
-            else:
+        if self._closed:
+            job.exception()  # whatever it was, nobody asks any more
+        else:
+            try:
                 done(job.result())
+            except Exception as error:  # nobody else is there to hear of it
+                self._owner.failed(error)
         self._next()
 
     def _has_written(self, size: int) -> None:

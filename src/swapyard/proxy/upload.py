@@ -10,23 +10,30 @@ In memory are at most `HELD_BYTES` that are not on disk yet, and one piece that 
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
-from swapyard.errors import RequestError, StorageFailed
+from swapyard.errors import RequestError, StorageFailed, UnsupportedEncoding
+from swapyard.http.headers import RequestHead
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import UpstreamConnection
-from swapyard.proxy.body import Asked, read_fields
+from swapyard.proxy.body import Asked, BodyKind, kind_of, read_fields
 from swapyard.proxy.forms import FormScanner, places_to_rename, replaced
 from swapyard.proxy.spool import Spool
 
 HELD_BYTES: Final = 1024 * 1024
 PIECE: Final = 256 * 1024
 
+Fail: TypeAlias = Callable[[RequestError], None]
+
+log = logging.getLogger("swapyard.proxy")
+
 
 class Upload:
-    """`fail` is called when the disk fails; the exchange then closes the upload, as it does in every other end."""
+    """`fail` is called where the form turns out to be none, or the disk fails. Whoever made an upload closes it, then as in
+    every other end."""
 
     __slots__ = (
         "_at",
@@ -42,14 +49,20 @@ class Upload:
         "_spool",
     )
 
-    def __init__(
-        self,
-        content_type: bytes,
-        loop: asyncio.AbstractEventLoop,
-        client: ClientConnection,
-        fail: Callable[[RequestError], None],
-    ) -> None:
-        """Raises BadRequest for a content type without a boundary."""
+    @classmethod
+    def begin(
+        cls, head: RequestHead, loop: asyncio.AbstractEventLoop, client: ClientConnection, fail: Fail
+    ) -> Upload | None:
+        """For a body with this head; None where that is no form. Raises BadRequest for a form that cannot be read."""
+        known = head.known
+        content_type = known.get(b"content-type", b"")
+        if kind_of(content_type, b"") is not BodyKind.MULTIPART:
+            return None
+        if known.get(b"content-encoding", b"identity") != b"identity":
+            raise UnsupportedEncoding(known[b"content-encoding"].decode("latin-1"))
+        return cls(content_type, loop, client, fail)
+
+    def __init__(self, content_type: bytes, loop: asyncio.AbstractEventLoop, client: ClientConnection, fail: Fail) -> None:
         self._scanner = FormScanner(content_type)
         self._spool = Spool(loop, self)
         self._client = client
@@ -65,8 +78,11 @@ class Upload:
     # --- receiving ---
 
     def receive(self, data: bytes) -> None:
-        """Raises BadRequest where this is no form any more."""
-        self._scanner.feed(data)
+        try:
+            self._scanner.feed(data)
+        except RequestError as error:
+            self._fail(error)
+            return
         self._spool.write(data)
         if self._spool.backlog > HELD_BYTES:
             self._held_back = True
@@ -137,5 +153,10 @@ class Upload:
             connection.send(replaced(data, at, self._places, self._name), last=False)
         self._send_on()
 
-    def failed(self, error: OSError) -> None:
-        self._fail(StorageFailed(f"the form could not be kept in {tempfile.gettempdir()}: {error.strerror or error}"))
+    def failed(self, error: Exception) -> None:
+        if isinstance(error, OSError):
+            where = tempfile.gettempdir()
+            self._fail(StorageFailed(f"the form could not be kept in {where}: {error.strerror or error}"))
+        else:
+            log.error("a form could not be passed on", exc_info=error)
+            self._fail(RequestError("an internal error; the log of the server tells more"))
