@@ -202,6 +202,7 @@ def test_what_is_refused_and_at_which_key(load: Any, text: str, path: str, messa
         (AB.replace("[al]", "['']"), "models.a.aliases[0]: an empty alias"),
         ("models: {'': {cmd: 'x ${PORT}'}}", "models.: an empty model id"),
         (AB + PEER, 'peers.p.models: "shared" alone is unusable: p, q offer it'),
+        ("peers: {p: {proxy: 'http://me:pw@h', models: [a]}}", "peers.p.proxy: user and password in the URL are not sent"),
         (AB + "peers: {p: {proxy: 'http://h', models: [a]}}", 'peers.p.models: "a" alone means the local model "a"'),
         (AB + "groups: {g: {members: [al]}}", 'groups.g.members[0]: "al" is an alias; read as model "a"'),
         (

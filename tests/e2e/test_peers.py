@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +17,10 @@ from typing import Any
 import httpx
 import openai
 import pytest
+
+from swapyard.api.services import Build
+from swapyard.app import App, Options
+from swapyard.config.load import loads
 
 Start = Callable[..., AbstractContextManager[Any]]
 Scripted = Callable[..., str]
@@ -111,6 +118,46 @@ def test_a_stream_from_a_peer_is_finished_at_shutdown(swapyard: Start, scripted:
             front.output.wait_for("waiting for 1 request to finish")
             assert list(filter(None, lines))[-1] == "data: [DONE]"
             assert front.process.wait(20) == 0
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+async def test_a_stream_without_end_from_a_peer_is_ended_with_the_budget_of_the_shutdown(
+    free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole app in this process, so that its budget can be made shorter than 30 s."""
+    monkeypatch.setattr("swapyard.app.SHUTDOWN_BUDGET", 3.0)
+    monkeypatch.setattr("swapyard.app.KEPT_FOR_PROCESSES", 2.0)
+    left = asyncio.Event()
+
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        left.set()
+        writer.close()
+
+    peer = await asyncio.start_server(stream, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+    text = json.dumps({"peers": {"p": {"proxy": address, "models": ["m"]}}, "logToStdout": "none"})
+    listen = ("127.0.0.1", free_port())
+    options = Options(load=lambda previous: loads(text), listen=listen, build=Build("0"))
+    app = App(options, loads(text), asyncio.get_running_loop())
+    serving = asyncio.create_task(app.run())
+    while not app.server.connections and not serving.done():
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(*listen)
+        await asyncio.sleep(0.01)
+    writer.write(b'POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{"model":"m"}')
+    await asyncio.wait_for(reader.readuntil(b"data: 1"), 30)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(serving, 20) == 0
+    rest = await reader.read()
+    await asyncio.wait_for(left.wait(), 10)
+    writer.close()
+    peer.close()
+    assert b"the server is shutting down" in rest  # the stream is told why it ends
+    assert not rest.endswith(b"0\r\n\r\n"), "what is not whole must not look whole"
 
 
 def test_a_reload_moves_a_peer_and_cuts_nobody(swapyard: Start, scripted: Scripted, back: Any) -> None:

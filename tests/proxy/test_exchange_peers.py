@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swapyard.config.schema import Filters, Model, Peer, PeerTimeouts
+from swapyard.config.schema import Filters, Model, Peer, PeerTimeouts, Selector
 from swapyard.http.tls import Certificate
 from swapyard.proxy.exchange import Exchange
 from swapyard.runtime import launchpad
@@ -278,6 +278,27 @@ async def test_a_name_that_two_peers_offer_is_nobodys(open_yard: OpenYard, wire:
             assert (await client.response()).status == 200
 
 
+@pytest.mark.parametrize(("target", "top_k"), [("m", 1), ("box/m", 2)])
+async def test_a_selector_that_chooses_a_peers_model(open_yard: OpenYard, wire: Any, target: str, top_k: int) -> None:
+    filters = Filters(set_params={"top_k": 1}, set_params_by_id={"box/m": {"top_k": 2}})
+    selectors = {"best": Selector(strategy="pin", targets=(target,))}
+    async with wire.scripted() as up:
+        peers = {"box": Peer(proxy=f"http://127.0.0.1:{up.port}", models=("m",), filters=filters)}
+        async with (
+            open_yard(config={"peers": peers, "selectors": selectors}) as yard,
+            wire.connect(yard.port) as client,
+        ):
+            client.send(chat("best"))
+            peer = await up.accept()
+            assert (await peer.request()).body == b'{"model":"m","top_k":%d}' % top_k
+            peer.send(OK)
+            assert (await client.response()).status == 200
+            client.send(get(b"/props?model=best"))
+            assert (await peer.request()).target == b"/props?model=m"
+            peer.send(OK)
+            assert (await client.response()).status == 200
+
+
 # --- answers ---
 
 
@@ -368,7 +389,7 @@ async def test_a_websocket_to_a_peer(open_yard: OpenYard, wire: Any) -> None:
 # --- what goes wrong ---
 
 
-async def test_nobody_listens_there(open_yard: OpenYard, wire: Any) -> None:
+async def test_nobody_listens_there(open_yard: OpenYard, wire: Any, caplog: pytest.LogCaptureFixture) -> None:
     port = wire.free_port()
     async with with_peer(open_yard, wire, port=port) as (_, _, client):
         client.send(chat("m"))

@@ -11,6 +11,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path as FilePath
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from swapyard.config.file import FileConfig, FilePeer, FileProfile, FileSelector
 from swapyard.config.models import filters_of
@@ -172,6 +173,8 @@ def peer(name: str, raw: FilePeer, problems: Problems) -> Peer:
         problems.error((*path, "proxy"), f'"{raw.proxy}" {fault}')
     elif doubt := base_url_doubt(raw.proxy):
         problems.warn((*path, "proxy"), f'"{raw.proxy}" {doubt}')
+    elif "@" in urlsplit(raw.proxy).netloc:
+        problems.warn((*path, "proxy"), "user and password in the URL are not sent; apiKey is")
     if not raw.models:
         problems.error((*path, "models"), "at least one model is needed")
     if any(character < " " or character == "\x7f" for character in raw.api_key.strip()):

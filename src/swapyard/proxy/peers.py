@@ -13,6 +13,7 @@ therefore carry a `Via` with this process's own pseudonym (RFC 9110 7.6.3), and 
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -34,6 +35,8 @@ NOT_TOLD: Final = frozenset({b"host", b"forwarded", b"via"})
 NOT_TOLD_PREFIX: Final = b"x-forwarded-"
 REPLACED_BY_KEY: Final = frozenset({b"authorization", b"x-api-key"})
 SHUTTING_DOWN: Final = "the server is shutting down"
+
+log = logging.getLogger("swapyard.proxy")
 
 
 class PeerServer:
@@ -112,15 +115,12 @@ class PeerServer:
 
     def failure(self, error: UpstreamError) -> RequestError:
         """What the client is told. A peer's timeouts are 502 as well, as llama-swap's are."""
-        match error.cause:
-            case Cause.STOPPED:
-                return Unavailable(SHUTTING_DOWN)
-            case Cause.INTERNAL:
-                return RequestError(f'peer "{self.name}" {error.detail}')
-            case Cause.UNREACHABLE:  # the detail names the address
-                return UpstreamFailed(f'peer "{self.name}" {error.detail}')
-            case _:
-                return UpstreamFailed(f'peer "{self.name}" at {self.address} {error.detail}')
+        if error.cause is Cause.STOPPED:
+            return Unavailable(SHUTTING_DOWN)
+        at = "" if error.cause is Cause.UNREACHABLE else f" at {self.address}"  # that detail names the address itself
+        message = f'peer "{self.name}"{at} {error.detail}'
+        log.warning("%s", message)
+        return RequestError(message) if error.cause is Cause.INTERNAL else UpstreamFailed(message)
 
 
 def host_of(url: str) -> bytes:
