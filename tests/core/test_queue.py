@@ -50,6 +50,21 @@ def test_a_queue_of_no_length_still_lets_a_model_load_for_those_it_can_serve(pla
     ])  # fmt: skip
 
 
+def test_a_model_is_full_when_it_would_refuse_the_next_ticket(play: Play, pairs: Policies) -> None:
+    served = [(Arrived(1, "a"), [Start(1, "a")]), (BecameReady(1), [Grant(1, 1)])]
+    queueing = play(pairs("a", parallel=1, max_queue=1), served)
+    assert not queueing.is_full("a")
+    play(queueing, [(Arrived(2, "a"), [Moved(2, 1)])])
+    assert queueing.is_full("a")
+    play(queueing, [(Left(2), [])])
+    assert not queueing.is_full("a")
+    limited = play(pairs("a", limit=1), served)
+    assert limited.is_full("a")
+    play(limited, [(Left(1), [])])
+    assert not limited.is_full("a")
+    assert not limited.is_full("unknown")
+
+
 def test_who_finds_no_place_when_the_load_is_done_is_told_where_it_stands(play: Play, pairs: Policies) -> None:
     play(pairs("a", parallel=1), [
         (Arrived(1, "a"), [Start(1, "a")]),

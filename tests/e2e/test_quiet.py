@@ -18,7 +18,8 @@ Until = Callable[..., Any]
 
 LOOKS = [
     "/", "/health", "/wol-health", "/v1/models", "/v1/models/a", "/models", "/running", "/api/version", "/logs",
-    "/upstream", "/upstream/a", "/favicon.ico", "/no/such/path",
+    "/upstream", "/upstream/a", "/upstream/s", "/v1/models/s", "/favicon.ico", "/no/such/path",
+    "/api/profiles", "/comfyui", "/comfyui/api/queue",
 ]  # fmt: skip
 ICONS = ["/upstream/a/favicon.ico", "/upstream/a/style.css"]  # a loaded model answers these itself, and is used thereby
 
@@ -37,7 +38,9 @@ def look_around(address: str, also: Sequence[str] = ()) -> None:
 
 def test_looking_around_starts_nothing(swapyard: Start, scripted: Scripted) -> None:
     """llama-swap #868, #869: pages and monitors that poll loaded models."""
-    with swapyard({"models": {"a": {"cmd": scripted("a")}, "b": {"cmd": scripted("b")}}}) as running:
+    models = {name: {"cmd": scripted(name)} for name in ("a", "b", "comfyui_auto")}
+    selectors = {"s": {"strategy": "warm", "targets": ["a", "b"]}}
+    with swapyard({"models": models, "selectors": selectors}) as running:
         look_around(running.address, ICONS)
         assert running.states() == {}
         assert running.descendants() == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swapyard.config.schema import Config, Model, Peer, Selector
 from swapyard.core.lifecycle import State
@@ -134,6 +137,7 @@ def test_what_a_target_is_given_back_it_can_take_again() -> None:
     assert names_of(chooser, 2) == "a b"
     first.release()
     first.release()  # once is all that counts
+    assert [target.reserved for target in chooser._targets] == [1, 1]
     assert names_of(chooser, 2) == "b a"  # one request each, and it is the second one's turn
 
 
@@ -191,6 +195,49 @@ def test_no_target_at_all_is_a_503_that_names_them() -> None:
         chooser.choose()
     assert caught.value.message == 'no target of selector "s" can be used now; stopping: "a", "b"'
     assert (caught.value.status, caught.value.retry_after) == (503, 1)
+
+
+STATES = st.sampled_from(["stopped", "starting", "ready", "stopping"])
+
+
+@given(
+    states=st.fixed_dictionaries({"a": STATES, "b": STATES, "c": STATES}),
+    elsewhere=st.fixed_dictionaries({name: st.integers(0, 4) for name in "abc"}),
+    full=st.sets(st.sampled_from("abc")),
+    spillover=st.integers(1, 3),
+    steps=st.lists(st.booleans(), max_size=30),
+)
+def test_spillover_keeps_its_promises(
+    states: dict[str, str], elsewhere: dict[str, int], full: set[str], spillover: int, steps: list[bool]
+) -> None:
+    """Whatever goes on, and whoever came another way. A step chooses, or ends the oldest choice."""
+    world = World(**states)
+    chooser = world.chooser("spillover", "a b c", spillover)
+    world.full |= full
+    held: list[Choice] = []
+    for chooses in steps:
+        mine = Counter(choice.name for choice in held)
+        world.reserved = {name: elsewhere[name] + mine[name] for name in "abc"}
+        if not chooses:
+            if held:
+                held.pop(0).release()
+            continue
+        usable = [name for name in "abc" if states[name] != "stopping"]
+        if not usable:
+            with pytest.raises(Unavailable):
+                chooser.choose()
+            continue
+        chosen = chooser.choose()
+        held.append(chosen)
+        usable = [name for name in usable if name not in full] or usable
+        in_use = {name: world.reserved[name] for name in usable if world.reserved[name] or states[name] != "stopped"}
+        idle = [name for name in usable if name not in in_use]
+        assert chosen.name in usable
+        if in_use and (min(in_use.values()) < spillover or not idle):
+            assert in_use.get(chosen.name) == min(in_use.values())
+        else:
+            assert chosen.name == idle[0]
+    assert [target.reserved for target in chooser._targets] == [[c.name for c in held].count(name) for name in "abc"]
 
 
 def test_a_choice_without_a_selector_counts_nowhere() -> None:
