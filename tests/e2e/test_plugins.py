@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,3 +99,59 @@ def test_check_says_whose_planner_it_is_and_what_is_wrong_with_its_settings(
     assert (
         text == f'{path}:4: routing.router.use: no planner "lur" is installed (installed: {installed}); did you mean lru?\n'
     )
+
+
+def installed_by_hand(site: Path, group: str, entry: str, code: str) -> dict[str, str]:
+    """The environment of a Python in which a package `pack` 1.0 offers that entry point."""
+    info = site / "pack-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "pack.py").write_text(code)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pack\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry}\n")
+    return {"PYTHONPATH": os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+ONE_AT_A_TIME = """
+from dataclasses import replace
+from swapyard.core.scheduler import Scheduler
+
+def make(policy):
+    limit = policy.settings["limit"]
+    models = {name: replace(model, limit=limit) for name, model in policy.models.items()}
+    return Scheduler(replace(policy, models=models))
+"""
+
+
+def test_a_reload_to_another_scheduler_lets_everybody_finish(
+    swapyard: Start, scripted: Scripted, until: Until, tmp_path: Path
+) -> None:
+    env = installed_by_hand(tmp_path / "site", "swapyard.schedulers", "strict = pack:make", ONE_AT_A_TIME)
+    models = {"a": {"cmd": scripted("a", "--tokens-per-second", "50")}}
+    with swapyard({"models": models}, env=env) as running:
+        with running.streaming("a", "count to 60") as lines:
+            routing = {"scheduler": {"use": "strict", "settings": {"strict": {"limit": 1}}}}
+            running.config.write_text(json.dumps({**json.loads(running.config.read_text()), "routing": routing}))
+            running.process.send_signal(signal.SIGHUP)
+            running.output.wait_for("the scheduler changes when")
+            assert "\n".join(lines).endswith("data: [DONE]\n")
+        assert running.ask("a", "count to 2").status_code == 200  # it waits for the change
+        with running.streaming("a"):
+            assert running.ask("a").status_code == 429
+        assert re.findall("<a> starting|<a> stopped", running.output.text()) == [
+            "<a> starting",
+            "<a> stopped",
+            "<a> starting",
+        ]
+
+
+def test_a_broken_package_is_a_clear_error_at_the_start(tmp_path: Path) -> None:
+    env = installed_by_hand(tmp_path / "site", "swapyard.planners", "mine = pack:make", "import nothing_of_that_name")
+    path = tmp_path / "c.yaml"
+    path.write_text("models: {a: {cmd: 'x ${PORT}'}}\nrouting: {router: {use: mine}}\n")
+    command = [sys.executable, "-m", "swapyard", "--config", str(path), "--listen", "127.0.0.1:0"]
+    done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=30)
+    expected = (
+        f'{path}:2: routing.router.use: "mine" of the package pack 1.0 cannot be loaded from pack:make:'
+        " ModuleNotFoundError: No module named 'nothing_of_that_name'\n"
+    )
+    assert (done.returncode, done.stderr) == (1, expected)

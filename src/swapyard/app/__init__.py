@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -338,7 +339,9 @@ class App:
         self.gateway.state = state
         self.server.change_limits(client_limits(new.http))
         self.peers.use(peers)
-        self.engine.change_policy(policy, launchpad, replaced)
+        scheduler = new.routing.scheduler
+        another = partial(scheduler_of, scheduler) if scheduler != old.routing.scheduler else None
+        self.engine.change_policy(policy, launchpad, replaced, another)
         self._warn(loaded)
         self.log.info(
             "configuration reloaded: %d models%s",
@@ -346,8 +349,8 @@ class App:
             f", changed or gone: {', '.join(sorted(replaced))}" if replaced else ", no running model is affected",
         )
         self._tell_strategies()
-        if new.routing.scheduler != old.routing.scheduler:
-            self.log.warning("routing.scheduler.use changes with the next start")
+        if another is not None:
+            self.log.info("the scheduler changes when what it has at hand is done; what comes meanwhile waits")
         if new.log_to_stdout != old.log_to_stdout:
             self.log.warning("logToStdout changes with the next start")
         # What is preloaded already, or was swapped out since, is left as it is.

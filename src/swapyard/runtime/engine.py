@@ -48,6 +48,7 @@ from swapyard.core.messages import (
 from swapyard.core.strategies import Scheduler
 from swapyard.errors import RequestError
 from swapyard.http.upstream import Upstream
+from swapyard.runtime.changeover import Changeover
 from swapyard.runtime.loads import Load
 from swapyard.runtime.wording import refusal, stop_cause
 
@@ -138,6 +139,7 @@ class Engine:
     _waiters: dict[Ticket, tuple[Waiter, str]] = field(default_factory=dict)
     _events: deque[Event] = field(default_factory=deque)
     _working: bool = False
+    _last_run: RunId = 0
     _alarm: asyncio.TimerHandle | None = None
     _tickets: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -192,13 +194,36 @@ class Engine:
             if isinstance(outcome, Exception):
                 self._report("the supervision of a run failed", outcome)
 
-    def change_policy(self, policy: Policy, launchpad: Launchpad, replaced: frozenset[str]) -> None:
-        """After a reload. Runs that go on keep the launchpad that started them, but for the grace that they get."""
+    def change_policy(
+        self,
+        policy: Policy,
+        launchpad: Launchpad,
+        replaced: frozenset[str],
+        another: Callable[[Policy], Scheduler] | None = None,
+    ) -> None:
+        """After a reload. Runs that go on keep the launchpad that started them, but for the grace that they get.
+
+        `another`: makes the scheduler that is to follow the present one, where that changes (`Changeover`).
+        """
+        if another is not None:
+            self._follow(policy, another)
         self.launchpad = launchpad
         for run in self.runs.values():
             if run.model in policy.models:
                 run.grace = launchpad.grace(run.model)
         self.feed(PolicyChanged(policy, replaced))
+
+    def _follow(self, policy: Policy, another: Callable[[Policy], Scheduler]) -> None:
+        def make(policy: Policy) -> Scheduler:
+            return another(replace(policy, last_run=self._last_run))
+
+        def over(scheduler: Scheduler) -> None:
+            self.scheduler = scheduler
+
+        if isinstance(self.scheduler, Changeover):
+            self.scheduler.make = make
+        else:
+            self.scheduler = Changeover(self.scheduler, policy, make, over)
 
     def begin_shutdown(self) -> None:
         """Refuses who waits and who still comes; idle runs stop now, busy ones when they are idle."""
@@ -269,6 +294,7 @@ class Engine:
                 assert_never(command)
 
     def _start(self, run: RunId, model: str) -> None:
+        self._last_run = run
         launchpad = self.launchpad
         process = launchpad.supervise(run, model, self.feed)
         started = self.runs[run] = Run(run, model, process, launchpad.grace(model), launchpad, self.loop.time())
