@@ -209,10 +209,11 @@ class Told:
 
 
 class Note:
-    """A sink that notes the response."""
+    """A sink that notes the response, and what comes behind a 101."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: UpstreamConnection) -> None:
         self.told = Told()
+        self._connection = connection
 
     def connected(self, connection: UpstreamConnection) -> None: ...
 
@@ -242,6 +243,14 @@ class Note:
         assert self.told.end == ""
         self.told.status, self.told.reason, self.told.fields, self.told.body = head.status, head.reason, head.headers, rest
         self.told.end = "switched"
+        self._connection.tunnel(self)
+
+    def from_upstream(self, data: bytes) -> None:
+        self.told.body += data
+
+    def upstream_ended(self) -> None: ...
+    def upstream_gone(self) -> None: ...
+    def upstream_full(self, full: bool) -> None: ...
 
     def broken(self, error: UpstreamError) -> None:
         assert self.told.end == ""
@@ -272,7 +281,7 @@ class UpstreamStage:
         self.is_kept = False
 
     def ask(self, *, head_only: bool = False) -> UpstreamStage:
-        note = Note()
+        note = Note(self.connection)
         self.told = note.told
         self.is_kept = False
         self.connection.attach(note)
@@ -394,3 +403,46 @@ def in_chunks(start: tuple[bytes, ...], fields: Headers, rest: bytes) -> Reading
             return None
         body, rest = body + rest[:size], rest[size + 2 :]
     return None
+
+
+# --- what holds for everything that is taken ---
+
+
+def plain(fields: Headers) -> Headers:
+    """Values without the blanks around them, and without the field of upgrades, which are ignored (RFC 9110 7.8)."""
+    return [(key, value.strip(b" \t")) for key, value in fields if key.lower() != b"upgrade"]
+
+
+def check_requests(text: bytes, requests: list[Asked]) -> None:
+    """What was taken of a client's bytes means the same to the RFC."""
+    for asked in requests:
+        if asked.trailers is None:
+            break
+        read = reference_request(text)
+        assert read is not None, text
+        assert (asked.method, asked.target, asked.version.encode()) == read.start, text
+        assert plain(asked.fields) == plain(read.fields), text
+        assert (asked.body, plain(asked.trailers)) == (read.body, plain(read.trailers)), text
+        text = read.rest
+
+
+def outcome(seen: UpstreamStage) -> tuple[Told, bool]:
+    """A response, which ends with its connection if it has no other end, and whether that was kept."""
+    kept = seen.is_kept
+    if seen.told.end == "":
+        seen.end()
+    return seen.told, kept
+
+
+def check_response(text: bytes, told: Told, kept: bool, *, head_only: bool) -> None:
+    """What was taken of an upstream's bytes means the same to the RFC, and a connection is kept only if nothing is left.
+    Line ends behind a response are no part of it."""
+    if told.end != "complete":
+        assert not kept
+        return
+    read = reference_response(text, head_only=head_only)
+    assert read is not None, text
+    assert (told.status, told.reason) == (int(read.start[1]), read.start[2]), text
+    assert [(key, value.strip(b" \t")) for key, value in told.fields] == read.fields, text
+    assert (told.body, [(key, value.strip(b" \t")) for key, value in told.trailers]) == (read.body, read.trailers), text
+    assert not (kept and read.rest.strip(b"\r\n")), text

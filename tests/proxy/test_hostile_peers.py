@@ -9,7 +9,7 @@ import pytest
 
 GET = b"GET /upstream/m/x HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-INJECTED = b"HTTP/1.1 200 Injected\r\nContent-Length: 8\r\n\r\ninjected"
+INJECTED = b"HTTP/1.1 200 Injected\r\nX-Injected: 1\r\nContent-Length: 8\r\n\r\ninjected"
 
 
 def head(*lines: bytes, start: bytes = b"HTTP/1.1 200 OK") -> bytes:

@@ -421,7 +421,7 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._heard is HEAD and self._parser.get_status_code() != 101:
             self._heard = ALL
-            self._trailers = self._fields
+            self._trailers, self._fields = self._fields, []  # fields of a second response are nobody's trailers
 
     def _switched(self, rest: bytes) -> None:
         if self._sink is None:
