@@ -37,6 +37,7 @@ class Row(NamedTuple):
         return f"{self.method} {self.route}"
 
 
+LOAD = "/api/models/load/{model}"
 ROWS = (
     Row("GET", "/v1/models", "/v1/models", (200, '{"object":"list","data":[{"id":"hare"')),
     Row("GET", "/models", "/models", (200, '{"object":"list","data":[{"id":"hare"')),
@@ -45,6 +46,10 @@ ROWS = (
     Row("GET", "/unload", "/unload", (200, "OK")),
     Row("POST", "/api/models/unload", "/api/models/unload", (200, '{"msg":"ok"}'), allowed=("POST",)),
     Row("POST", "/api/models/unload/{model}", "/api/models/unload/hare", (200, "OK"), allowed=("POST",)),
+    Row("POST", LOAD, "/api/models/load/hare", (200, '{"model":"hare","state":"ready"'), allowed=("DELETE", "POST")),
+    Row("DELETE", LOAD, "/api/models/load/hare", (200, '{"given_up":0'), allowed=("DELETE", "POST")),
+    Row("POST", "/models/load", "/models/load", (200, '{"success":true}'), allowed=("POST",), body='{"model": "hare"}'),
+    Row("POST", "/models/unload", "/models/unload", (200, '{"success":true}'), allowed=("POST",), body='{"model": "hare"}'),
     Row("GET", "/api/models/{id}", "/api/models/hare", (200, '{"id":"hare"')),
     Row("GET", "/api/models/{id}/plan", "/api/models/hare/plan", (200, '{"model":"hare"')),
     Row("GET", "/api/transitions", "/api/transitions", (200, '{"transitions":[')),
@@ -134,7 +139,9 @@ def test_a_preflight_is_answered_without_a_key(client: httpx.Client, path: str) 
 
 
 def test_the_table_above_has_every_route_of_the_control_plane() -> None:
-    assert {row.route for row in ROWS} == {route.path.replace(":path}", "}") for route in all_routes(MagicMock())}
+    named = {(method, row.route) for row in ROWS for method in row.allowed}
+    served = ((route.path.replace(":path}", "}"), route.methods or ()) for route in all_routes(MagicMock()))
+    assert named == {(method, path) for path, methods in served for method in methods}
 
 
 @pytest.mark.parametrize(("method", "path"), NOT_YET)

@@ -16,7 +16,8 @@ from swapyard.observe.history import Change
 from swapyard.observe.memory import tree_memory
 from swapyard.proxy.resolve import Kind
 
-COMMANDS = ("load", "unload")  # POST /api/models/unload/...: no model, unless one is called so
+# What a name below /api/models/ begins with that is no model, unless one is called so, and the methods that it takes.
+COMMANDS = {"load": ("DELETE", "POST"), "unload": ("POST",)}
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -76,8 +77,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 def routes(services: Services) -> list[Route]:
     def local(request: Request) -> str:
         name = request.path_params["id"]
-        if name.partition("/")[0] in COMMANDS and services.names().resolve(name) is None:
-            raise MethodNotAllowed(request.method, request.scope["path"], ["POST"])
+        command = COMMANDS.get(name.partition("/")[0])
+        if command is not None and services.names().resolve(name) is None:
+            raise MethodNotAllowed(request.method, request.scope["path"], command)
         found = services.names().require(name)
         if found.kind is not Kind.LOCAL:
             raise NotFound(f'model "{name}" is served by peer "{found.peer}"; ask there for its details')
