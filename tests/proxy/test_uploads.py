@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from swapyard.config.schema import Model
+from swapyard.proxy.forms import FormScanner
 from swapyard.proxy.spool import Spool
 
 if TYPE_CHECKING:
@@ -326,6 +327,21 @@ async def test_a_large_form_that_cannot_be_served(open_yard: OpenYard, wire: Any
         assert (await client.response()).status == status
         await wire.until(lambda: not spools())
         assert yard.engine.arrivals == []
+
+
+async def test_a_defect_while_a_form_is_read_leaves_nothing_behind(
+    open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("a defect")
+
+    async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
+        client.send(post(LARGE_FORM)[:2_000_000])
+        await wire.until(lambda: len(spools()) == 1)
+        monkeypatch.setattr(FormScanner, "feed", fail)
+        client.send(LARGE_FORM[2_000_000:])
+        assert (await client.response()).status == 500
+        await wire.until(lambda: not spools())
 
 
 # --- the disk ---

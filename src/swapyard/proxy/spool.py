@@ -114,4 +114,7 @@ class Spool:
         file = self._file
         assert file is not None
         file.seek(at)
-        return file.read(size)
+        data = file.read(size)
+        if not data:
+            raise OSError(f"the file ends before byte {at}")
+        return data
