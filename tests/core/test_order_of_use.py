@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -16,6 +17,7 @@ from swapyard.core.messages import (
     ModelPolicy,
     Moved,
     Policy,
+    Refuse,
     Start,
     Stop,
     StopReason,
@@ -98,3 +100,61 @@ def test_what_goes_anyway_counts_as_unused_for_longest(play: Callable[..., Sched
             (102, Exited(3), [Start(4, "a")]),
         ],
     )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_there_are_never_more_than_the_planner_wants(seed: int) -> None:
+    """Random arrivals and ends, several loads at a time: what is stopping or on its way counts."""
+    dice = random.Random(seed)
+    names = "abcdefgh"
+    scheduler = Scheduler(Policy({name: ModelPolicy(ttl=5) for name in names}, Asked(3), max_wait=4))
+    held: list[int] = []
+    runs: dict[int, type[Event]] = {}  # what happens to the run next; a ready one waits for its Stop
+    granted = 0
+    for ticket in range(1, 800):
+        due = [(run, kind) for run, kind in runs.items() if kind is not Left]
+        if dice.random() < 0.4 or not (due or held):
+            event: Event = Arrived(ticket, dice.choice(names))
+            held.append(ticket)
+        elif due and (not held or dice.random() < 0.7):
+            run, kind = dice.choice(due)
+            event = BecameReady(run) if kind is BecameReady else Exited(run)
+            if kind is Exited:
+                del runs[run]
+            else:
+                runs[run] = Left
+        else:
+            event = Left(held.pop(dice.randrange(len(held))))
+        for command in scheduler.handle(event, ticket / 2):
+            match command:
+                case Start(run):
+                    runs[run] = BecameReady
+                case Stop(run):
+                    runs[run] = Exited
+                case Grant():
+                    granted += 1
+                case Refuse(refused):
+                    held.remove(refused)
+        assert len(runs) <= 3, (ticket, event)
+    assert granted > 100
+
+
+def test_nobody_waits_for_ever_for_busy_models() -> None:
+    """Both places are always in use, by requests that overlap; whoever has waited for ten seconds gets the first place."""
+    scheduler = Scheduler(Policy({name: ModelPolicy() for name in "axy"}, Asked(2), max_wait=10))
+    for ticket, model in enumerate("xy", 1):
+        scheduler.handle(Arrived(ticket, model), 0)
+        scheduler.handle(BecameReady(ticket), 0)
+    scheduler.handle(Arrived(3, "a"), 1)
+    stopped = []
+    open_tickets = {"x": 1, "y": 2}
+    for now in range(2, 40):
+        model = "xy"[now % 2]
+        arrived, left = Arrived(100 + now, model), Left(open_tickets[model])
+        open_tickets[model] = 100 + now
+        for event in (arrived, left):
+            stopped += [command for command in scheduler.handle(event, now) if isinstance(command, Stop)]
+        if stopped:
+            break
+    assert stopped == [Stop(1)]
+    assert now <= 14

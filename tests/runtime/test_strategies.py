@@ -13,6 +13,8 @@ from textwrap import dedent
 import pytest
 
 from swapyard.config.load import loads
+from swapyard.config.mask import masked
+from swapyard.config.render import to_yaml
 from swapyard.core.planners.group import GroupPlanner
 from swapyard.core.planners.matrix import MatrixPlanner
 from swapyard.errors import ConfigError
@@ -246,3 +248,32 @@ def test_kin_is_passed_on_where_it_can_be_told(caplog: pytest.LogCaptureFixture)
     assert isinstance(planner, GuardedKin)
     assert planner.kin("a") is None
     assert "failed to tell the kin of a" in caplog.text
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_resolved_configuration_shows_strategies_with_their_settings_but_no_secrets(install: Install) -> None:
+    install("pack", "mine = pack:factory", PLANNER)
+    config = loads(chosen("mine", "{n: 7, api_key: hush}"), strategies=Installed()).config
+    assert loads(to_yaml(config), strategies=Installed()).config.routing == config.routing
+    assert "hush" not in to_yaml(masked(config))
+    assert "n: 7" in to_yaml(masked(config))
+    assert strategies.origins(config) == ['planner "mine" of the package pack 1.2']
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        ("groupz: {}", "routing.router.settings.groupz: ignored; did you mean groups?"),
+        ("lru: {}", "routing.router.settings.lru: ignored, because routing.router.use is not lru"),
+    ],
+)
+def test_settings_of_what_is_not_chosen_are_a_warning(settings: str, warning: str) -> None:
+    (said,) = loads(MODELS + f"routing: {{router: {{settings: {{{settings}}}}}}}", strategies=Installed()).warnings
+    assert said == f"config.yaml:2: {warning}"
+
+
+def test_without_a_look_at_packages_only_the_built_in_names_exist() -> None:
+    with pytest.raises(ConfigError, match='must be one of group, matrix, got "lru"'):
+        loads(chosen("lru"))
