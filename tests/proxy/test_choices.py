@@ -32,6 +32,7 @@ NAMES: dict[str, Any] = {
     },
     "routing": Routing(groups={"both": Group(swap=False, members=("m", "n"))}),
 }
+ONLY = {"only": Selector(strategy="spillover", targets=("m",))}
 MODELS = {"m": Model(cmd="x", aliases=("alias",)), "n": Model(cmd="x")}
 
 
@@ -117,6 +118,31 @@ async def test_a_form_has_its_model_exchanged_where_it_stands(
         assert (request.target, request.body) == (target_told, body_told)
         peer.send(OK)
         assert (await client.response()).status == 200
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000], ids=["in memory", "on disk"])
+async def test_a_multipart_form_has_its_model_exchanged_and_nothing_else(open_yard: OpenYard, wire: Any, size: int) -> None:
+    form = (
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="model"\r\nContent-Type: audio/wav\r\n\r\n%s\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n--B--\r\n'
+    )
+    async with (
+        wire.scripted() as up,
+        open_yard(m=up.port, n=1, ready="m", models=MODELS, config=NAMES) as yard,
+        wire.connect(yard.port) as client,
+    ):
+        yard.gateway.state.activate("work")
+        peer: Any = None
+        for name in (b"pinned", b"by-sel", b"sel"):
+            body = form % (b"x" * size, name)
+            client.send(
+                ask(b"POST", b"/v1/audio/transcriptions", b"Content-Type: multipart/form-data; boundary=B", body=body)
+            )
+            peer = peer or await up.accept()
+            assert (await peer.request()).body == form % (b"x" * size, b"alias")
+            peer.send(OK)
+            assert (await client.response()).status == 200
+        assert reserved(yard, "sel") == [0]
 
 
 @pytest.mark.parametrize(
@@ -404,9 +430,6 @@ async def test_a_websocket_holds_its_reservation_unless_it_is_ignored(open_yard:
         async with asyncio.timeout(10):
             while reserved(yard, "only") != [0]:
                 await asyncio.sleep(0.001)
-
-
-ONLY = {"only": Selector(strategy="spillover", targets=("m",))}
 
 
 async def test_an_ignored_websocket_to_a_cold_target_is_a_409_and_leaves_nothing_reserved(

@@ -365,14 +365,14 @@ class Exchange:
         return self._state.engine.position(self._ticket)
 
     def _release(self) -> None:
+        if self.choice is not None:
+            self.choice.release()
         self._body = []
         if self._upload is not None:
             self._upload.close()
         ticket, self._ticket = self._ticket, 0
         if ticket:
             self._state.engine.leave(ticket)
-        if self.choice is not None:
-            self.choice.release()
 
     # --- sending (called by http.upstream) ---
 
