@@ -62,6 +62,19 @@ async def telling(yard: Yard, wire: Any) -> Any:
     return process
 
 
+def remembered(monkeypatch: pytest.MonkeyPatch) -> list[loading.WaitingStream]:
+    """The streams that are made from now on."""
+    waits: list[loading.WaitingStream] = []
+    made = loading.WaitingStream.__init__
+
+    def remember(self: loading.WaitingStream, *arguments: Any, **more: Any) -> None:
+        made(self, *arguments, **more)
+        waits.append(self)
+
+    monkeypatch.setattr(loading.WaitingStream, "__init__", remember)
+    return waits
+
+
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Typing takes no time, comments come at once, and nothing else is said, unless a test wants it."""
@@ -122,6 +135,21 @@ async def test_the_text_comes_in_small_pieces_and_none_behind_the_answer(
         rest = await client.until(b"0\r\n\r\n")
         assert rest.index(b"done ") < rest.index(b"hello")
         assert b"reasoning_content" not in rest[rest.index(b"hello") :]
+
+
+async def test_ticks_are_silent_while_it_still_types(
+    open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading_text, "BYTES_PER_SECOND", 1e-6)
+    monkeypatch.setattr(loading, "TICK", 0.001)
+    waits = remembered(monkeypatch)
+    async with telling_yard(open_yard, wire) as (_, yard, client):
+        client.send(ask())
+        process = await telling(yard, wire)
+        await wire.settle()
+        assert "".join(waits[0]._pieces) == "\nswapyard is loading m\n"
+        process.exit(StartError("enough"))
+        await client.until(b"0\r\n\r\n")
 
 
 async def test_progress_is_told_while_it_loads(open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,9 +341,13 @@ async def test_a_quick_load_keeps_status_and_headers(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "FIRST_COMMENT", 1e6)
+    waits = remembered(monkeypatch)
     async with telling_yard(open_yard, wire) as (up, yard, client):
         client.send(ask("/v1/messages", extra="Accept-Encoding: gzip\r\n"))
-        (await yard.started()).become_ready()
+        process = await yard.started()
+        await wire.settle()
+        process.become_ready()
+        assert waits[0]._timer is None  # a long prompt costs no status either
         peer = await up.accept()
         assert (await peer.request()).one(b"accept-encoding") == b"gzip"
         peer.send(b"HTTP/1.1 429 Slow down\r\nX-Mine: 1\r\nContent-Length: 2\r\n\r\n{}")
@@ -419,6 +451,7 @@ REFUSALS = [
         "answered 500 Internal Server Error instead of an event stream: told in a word",
     ),
     (b"503 Busy", b"<html>busy</html>", "answered 503 Service Unavailable instead of an event stream: <html>busy</html>"),
+    (b"200 OK", b'{"error": {"message": "no luck"}}', "no luck"),
     (b"404 Not Found", b"", "answered 404 Not Found instead of an event stream"),
     (b"200 OK", b'{"choices": []}', 'answered 200 OK instead of an event stream: {"choices": []}'),
 ]
@@ -446,6 +479,18 @@ async def test_an_answer_that_is_no_event_stream_becomes_an_error_event(
         await peer.request()  # the upstream's connection is as good as before
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         assert (await client.response()).body == b"{}"
+
+
+async def test_an_error_told_as_an_event_stream_is_an_error(open_yard: OpenYard, wire: Any) -> None:
+    async with telling_yard(open_yard, wire) as (up, yard, client):
+        client.send(ask())
+        (await telling(yard, wire)).become_ready()
+        peer = await up.accept()
+        await peer.request()
+        peer.send(SSE.replace(b"200 OK", b"500 Oops"), chunked(HELLO))
+        body = (await client.response()).body
+        assert "answered 500 Internal Server Error instead" in error_of(body)["message"]
+        assert HELLO not in body
 
 
 async def test_an_endless_answer_that_is_no_event_stream_is_given_up(open_yard: OpenYard, wire: Any) -> None:
@@ -545,6 +590,23 @@ async def test_a_run_that_takes_no_connections_is_waited_for_again(
         assert body.endswith(HELLO + DONE)
 
 
+async def test_a_ready_model_that_has_just_died_is_waited_for_aloud(open_yard: OpenYard, wire: Any) -> None:
+    async with telling_yard(open_yard, wire) as (up, yard, client):
+        port, yard.ports["m"] = yard.ports["m"], wire.free_port()
+        process = await yard.load()
+        yard.ports["m"] = port
+        client.send(ask())
+        await wire.until(lambda: yard.served)
+        process.exit()
+        (await telling(yard, wire)).become_ready()
+        peer = await up.accept()
+        await peer.request()
+        peer.send(SSE, chunked(HELLO, DONE))
+        body = (await client.response()).body
+        assert "swapyard is loading m" in loading_words(body)
+        assert body.endswith(HELLO + DONE)
+
+
 # --- the client leaves ---
 
 
@@ -554,14 +616,7 @@ async def test_a_run_that_takes_no_connections_is_waited_for_again(
 async def test_a_client_may_leave_at_any_time(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch, path: str, phase: str, how: str
 ) -> None:
-    waits: list[loading.WaitingStream] = []
-    made = loading.WaitingStream.__init__
-
-    def remember(self: loading.WaitingStream, *arguments: Any, **more: Any) -> None:
-        made(self, *arguments, **more)
-        waits.append(self)
-
-    monkeypatch.setattr(loading.WaitingStream, "__init__", remember)
+    waits = remembered(monkeypatch)
     monkeypatch.setattr(loading_text, "BYTES_PER_SECOND", 100.0)
     monkeypatch.setattr(loading, "FIRST_COMMENT", 1e6 if phase == "pending" else 0)
     async with telling_yard(open_yard, wire) as (up, yard, client):

@@ -31,7 +31,7 @@ def refused_events(status: int, body: bytes, model: str, path: str) -> bytes:
     except (msgspec.MsgspecError, RecursionError):
         told = None
     error = told.get("error") if isinstance(told, dict) else None
-    if status < 400 or not isinstance(error, dict):
+    if not isinstance(error, dict):
         return last_events(unexpected(status, error if isinstance(error, str) else body, model), path)
     if shape_of(path) is ErrorShape.ANTHROPIC:
         return b"event: error\ndata: " + msgspec.json.encode({"type": "error", "error": error}) + b"\n\n"
