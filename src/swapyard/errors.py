@@ -10,7 +10,6 @@
        |- MethodNotAllowed   405
        |- Conflict           409
        |- TooManyRequests    429  carries Retry-After
-       |- NotServed          501  a route whose turn has not come yet
        |- UpstreamFailed     502  (StartFailed: 502, or 503 when it is worth trying again)
        |- Unavailable        503
        |- UpstreamTimeout    504
@@ -129,11 +128,6 @@ class TooManyRequests(RequestError):
 
     def __init__(self, message: str, *, retry_after: int = 1, code: str | None = None) -> None:
         super().__init__(message, retry_after=retry_after, code=code)
-
-
-class NotServed(RequestError):
-    status = 501
-    code = "not_implemented"
 
 
 class UpstreamFailed(RequestError):
