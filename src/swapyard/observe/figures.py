@@ -59,13 +59,15 @@ class Usage(msgspec.Struct, kw_only=True, gc=False):
 
 def integer(value: object) -> int:
     """A count, leniently: floats are truncated, numeric strings are read, anything else is 0."""
-    if type(value) is int:
-        return max(-_LARGEST, min(value, _LARGEST))
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return value
     return int(max(-_LARGEST, min(number(value), _LARGEST)))
 
 
 def number(value: object) -> float:
     """A finite number, as leniently as `integer`."""
+    if type(value) is float and -_LARGEST < value < _LARGEST:
+        return value
     if isinstance(value, (int, float, str)):
         try:
             found = float(value)
@@ -91,23 +93,24 @@ class Counts:
         self.apart = 0  # tokens of the prompt that `input` leaves out, as Anthropic's API has it
 
     def add(self, usage: Mapping[str, Any]) -> None:
-        self.input = _prompt_of(usage) or self.input
-        self.output = integer(usage.get("completion_tokens", usage.get("output_tokens"))) or self.output
+        told = usage.get
+        output = told("completion_tokens", UNSET)
+        if output is UNSET:
+            output = told("output_tokens", UNSET)
+        prompt = told("prompt_tokens", UNSET)
+        if prompt is UNSET:
+            prompt = told("input_tokens", UNSET)
+        if prompt is UNSET and output is UNSET:
+            prompt = told("total_tokens", 0)  # all that vLLM's /rerank and /score tell
+        self.input = integer(prompt) or self.input
+        self.output = integer(output) or self.output
+        if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:
+            self.apart = (
+                integer(told("cache_read_input_tokens")) + integer(told("cache_creation_input_tokens")) or self.apart
+            )
         cached = _cached_of(usage)
         if cached >= 0:
             self.cached = cached
-        if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:
-            apart = integer(usage.get("cache_read_input_tokens")) + integer(usage.get("cache_creation_input_tokens"))
-            self.apart = max(apart, 0) or self.apart
-
-
-def _prompt_of(usage: Mapping[str, Any]) -> int:
-    for key in ("prompt_tokens", "input_tokens"):
-        if key in usage:
-            return max(integer(usage[key]), 0)
-    if "completion_tokens" in usage or "output_tokens" in usage:
-        return 0
-    return max(integer(usage.get("total_tokens")), 0)  # vLLM's /rerank and /score tell only this
 
 
 def _cached_of(usage: Mapping[str, Any]) -> int:
@@ -115,7 +118,7 @@ def _cached_of(usage: Mapping[str, Any]) -> int:
         return integer(usage["cache_read_input_tokens"])
     for key in ("input_tokens_details", "prompt_tokens_details"):
         details = usage.get(key)
-        if isinstance(details, dict) and "cached_tokens" in details:
+        if type(details) is dict and "cached_tokens" in details:
             return integer(details["cached_tokens"])
     return -1
 
