@@ -1,0 +1,140 @@
+"""The table of requests under way, and what viewers are told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from swapyard.observe.bus import Bus, Feed
+from swapyard.observe.inflight import EVERY, Entry, InFlight, Phase, client_ip
+
+FIELDS = [(b"host", b"Host", b"h"), (b"authorization", b"authorization", b"Bearer x")]
+
+
+def told(feed: Feed) -> list[dict[str, Any]]:
+    """All messages that wait for the viewer."""
+    events = b"".join(feed._waiting).split(b"\n\n")[:-1]
+    feed._waiting.clear()
+    return [json.loads(json.loads(event.partition(b"data:")[2])["data"]) for event in events]
+
+
+def table() -> tuple[Bus, InFlight]:
+    loop = asyncio.get_running_loop()
+    bus = Bus(loop)
+    return bus, InFlight(bus, loop, wall=lambda: 1_760_000_000.25)
+
+
+def add(inflight: InFlight, model: str = "m", **more: Any) -> Entry:
+    return inflight.add(model, "/v1/completions", "POST", FIELDS, "127.0.0.1", more.pop("cancel", lambda: None), **more)
+
+
+async def test_a_request_is_told_from_its_beginning_to_its_end() -> None:
+    bus, inflight = table()
+    feed = bus.subscribe()
+    entry = add(inflight)
+    inflight.moved(entry, Phase.QUEUED, 3, "waits for model b to finish")
+    inflight.moved(entry, Phase.PREFILL)
+    inflight.answered(entry, [(b"content-type", b"application/json"), (b"set-cookie", b"a")])
+    inflight.remove(entry)
+    inflight.remove(entry)
+    added, queued, prefill, answered, removed = told(feed)
+    assert [one["operation"] for one in (added, queued, prefill, answered)] == ["upsert"] * 4
+    assert removed == {"operation": "remove", "id": "1"}
+    assert list(added["request"]) == [
+        "id", "timestamp", "model", "req_path", "method", "req_headers", "remote_ip", "resp_headers", "resp_bytes",
+        "elapsed_ms", "progress",
+    ]  # fmt: skip
+    assert added["request"].pop("timestamp").startswith("2025-10-09T")
+    assert added["request"].pop("elapsed_ms") >= 0
+    assert added["request"] == {
+        "id": "1", "model": "m", "req_path": "/v1/completions", "method": "POST", "remote_ip": "127.0.0.1",
+        "req_headers": {"Authorization": "[REDACTED]", "Host": "h"}, "resp_headers": {}, "resp_bytes": 0,
+        "progress": {"phase": "receiving"},
+    }  # fmt: skip
+    assert queued["request"]["progress"] == {"phase": "queued", "position": 3, "reason": "waits for model b to finish"}
+    assert prefill["request"]["progress"] == {"phase": "prefill"}
+    assert answered["request"]["resp_headers"] == {"Content-Type": "application/json", "Set-Cookie": "[REDACTED]"}
+    assert len(inflight) == 0
+
+
+async def test_bytes_are_told_now_and_then() -> None:
+    bus, inflight = table()
+    feed = bus.subscribe()
+    entries = [add(inflight), add(inflight)]
+    for entry in entries:
+        inflight.answered(entry, [])
+    told(feed)
+    for _ in range(1000):
+        for entry in entries:
+            inflight.passed(entry, 10)
+    assert told(feed) == []
+    await asyncio.wait_for(feed.next(), 10 * EVERY)  # the first viewer's message comes by the timer
+    for entry in entries:
+        assert entry.size == 10_000
+        inflight.remove(entry)
+    inflight.close()
+
+
+async def test_a_request_that_ends_is_not_told_of_afterwards() -> None:
+    bus, inflight = table()
+    feed = bus.subscribe()
+    entry = add(inflight)
+    inflight.passed(entry, 1)
+    inflight.remove(entry)
+    told(feed)
+    inflight._tell_late()
+    assert told(feed) == []
+    inflight.close()
+
+
+async def test_without_viewers_nothing_is_made_and_no_timer_runs() -> None:
+    _, inflight = table()
+    entry = add(inflight)
+    inflight.answered(entry, [(b"x", b"y")])
+    inflight.passed(entry, 5)
+    assert inflight._timer is None
+    assert entry.shown_request is None
+    (shown,) = inflight.snapshot().requests
+    assert (shown.resp_bytes, shown.resp_headers) == (5, {"X": "y"})
+
+
+async def test_a_snapshot_has_all_in_order_and_an_empty_one_no_list() -> None:
+    bus, inflight = table()
+    feed = bus.subscribe()
+    bus.publish("inflight", inflight.snapshot())
+    add(inflight, metadata={"selector": "s"})
+    add(inflight)
+    bus.publish("inflight", inflight.snapshot())
+    empty, _, _, full = told(feed)
+    assert empty == {"operation": "snapshot"}
+    assert [request["id"] for request in full["requests"]] == ["1", "2"]
+    assert full["requests"][0]["metadata"] == {"selector": "s"}
+    assert "metadata" not in full["requests"][1]
+
+
+async def test_cancel_ends_the_request_that_is_named() -> None:
+    _, inflight = table()
+    cancelled: list[int] = []
+    for n in (1, 2):
+        add(inflight, cancel=lambda n=n: cancelled.append(n))
+    assert inflight.cancel("2")
+    assert cancelled == [2]
+    for wrong in ("3", "0", "-1", "x", "", "²", "1 "):
+        assert not inflight.cancel(wrong)
+    assert cancelled == [2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ([], "::1"),
+        ([(b"x-real-ip", b"", b"10.0.0.2")], "10.0.0.2"),
+        ([(b"x-real-ip", b"", b"10.0.0.2"), (b"x-forwarded-for", b"", b" 9.9.9.9 , 10.0.0.1")], "9.9.9.9"),
+        ([(b"x-forwarded-for", b"", b", 10.0.0.1")], "::1"),
+    ],
+)
+def test_whose_address_is_shown(fields: list[tuple[bytes, bytes, bytes]], expected: str) -> None:
+    assert client_ip(fields, "::1") == expected
