@@ -89,6 +89,17 @@ async def test_other_methods_are_told_what_is_allowed(yard: Yard) -> None:
     assert (await yard.get("/api/profiles/active")).headers["allow"] == "PUT"
 
 
+async def test_what_is_about_one_model_takes_no_selector_and_names_its_targets(yard: Yard) -> None:
+    yard.config = Config(
+        models={"m": Model(), "n": Model()}, selectors={"sel": Selector(strategy="warm", targets=("m", "n"))}
+    )
+    for path in ("/api/models/unload/sel", "/api/models/load/sel"):
+        answer = await yard.post(path)
+        assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
+        assert answer.json["error"]["message"] == '"sel" is a selector; name one of its models: m, n'
+    assert yard.unloaded == []
+
+
 # --- the listing -------------------------------------------------------------------------------------------------------
 
 

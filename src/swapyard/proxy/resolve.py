@@ -25,7 +25,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from swapyard.config.schema import Config
-from swapyard.errors import ModelNotFound
+from swapyard.errors import ModelNotFound, NotFound
 
 # Longer names are neither compared nor repeated whole in an answer.
 LONGEST_SHOWN = 200
@@ -95,9 +95,10 @@ class Names:
         # `unlisted` hides a model from listings; a hint must not give it away.
         unlisted = {model_id for model_id, model in config.models.items() if model.unlisted}
         self._shown = [name for name, to in known.items() if to.kind is Kind.PEER or to.model not in unlisted]
-        self._shown += [name for name, selector in config.selectors.items() if not selector.unlisted]
+        self._selectors = config.selectors
+        self._shown += [name for name, to in self._selectors.items() if not to.unlisted and name not in known]
         # A selector stands before what else its name may mean (a peer's bare name).
-        self._in_paths = known.keys() | config.selectors.keys()
+        self._in_paths = known.keys() | self._selectors.keys()
         self._most_segments = most_segments(self._in_paths)
         self._ignored = [re.compile(pattern).search for pattern in config.ignore_paths]
 
@@ -105,8 +106,13 @@ class Names:
         return self._known.get(name)
 
     def require(self, name: str) -> Resolved:
-        """Raises ModelNotFound, which tells the nearest known names."""
+        """Raises ModelNotFound, which tells the nearest known names, and NotFound for a selector: its targets."""
         found = self._known.get(name)
+        if found is None and name in self._selectors:
+            targets = ", ".join(self._selectors[name].targets)
+            raise NotFound(
+                f'"{name}" is a selector; name one of its models: {targets}', code=ModelNotFound.code, param="model"
+            )
         if found is None:
             shown = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "..."
             raise ModelNotFound(shown, self.nearest(name))
