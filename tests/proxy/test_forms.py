@@ -6,7 +6,7 @@ import email
 import email.policy
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swapyard.errors import BadRequest
@@ -152,6 +152,7 @@ def test_blanks_behind_a_boundary_blank_lines_before_the_first_and_what_follows_
         (b"--BoRd\r\n" + 2 * LONGEST_HEADERS * b"y", f"the headers of part 1 are larger than {LONGEST_HEADERS} bytes"),
         (named(b"model", (LONGEST_VALUE + 1) * b"m"), f'the value of "model" is longer than {LONGEST_VALUE} bytes'),
         (part(b"Content-Disposition: form-data; name=model\r\nContent-Transfer-Encoding: base64"), "'base64'; send it"),
+        (named(b"x", b"--BoRd\r\n") + END, "the content of part 1 begins with the boundary"),
         ((MOST_PARTS + 1) * named(b"x"), f"it has more than {MOST_PARTS} parts"),
     ],
 )  # fmt: skip
@@ -295,9 +296,14 @@ def test_any_form_is_read_alike_in_any_pieces_and_edited_nowhere_else(
 
 
 @given(PARTS)
+@example([(b"model", False, b"\r--BoRd")])
 def test_the_standard_library_reads_the_same_fields(parts: list[tuple[bytes, bool, bytes]]) -> None:
     """Another parser of the same format; it takes bare CRs and LFs for line ends, so only contents without them."""
     parts = [(name, is_file, content.replace(b"\r", b"").replace(b"\n", b"")) for name, is_file, content in parts]
+    if any(content.startswith(b"--BoRd") for _, _, content in parts):
+        with pytest.raises(BadRequest, match="begins with the boundary"):
+            scan(build(parts))
+        return
     message = email.message_from_bytes(b"Content-Type: " + TYPE + b"\r\n\r\n" + build(parts), policy=email.policy.HTTP)
     theirs = [
         (str(piece.get_param("name", header="content-disposition")).encode(), piece.get_payload(decode=True))

@@ -157,8 +157,16 @@ class FormScanner:
             if len(data) - at > LONGEST_HEADERS:
                 raise self._broken(f"the headers of part {self._parts} are larger than {LONGEST_HEADERS} bytes")
             return False
-        self._name = self._name_of_part(data[at:end])
-        self._cursor = end + (2 if end == at else 4)
+        name = self._name_of_part(data[at:end])
+        start = end + (2 if end == at else 4)
+        boundary = self._delimiter[2:]
+        begun = data[start : start + len(boundary)]
+        if begun == boundary:  # to some parsers the line end before it belongs to it, and the part is empty
+            raise self._broken(f"the content of part {self._parts} begins with the boundary")
+        if boundary.startswith(begun):
+            return False
+        self._name = name
+        self._cursor = start
         self._start = self._seen + self._cursor
         self._value.clear()
         self._at = At.CONTENT
