@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 CONFIG ?=
 ARGS   ?=
 
-.PHONY: run test packages test-fast check format docs bench clean
+.PHONY: run test packages test-fast check format docs fuzz bench clean
 
 run: .stamps/run
 ifeq ($(CONFIG),)
@@ -39,6 +39,11 @@ format: .stamps/dev
 # docs/endpoints.md and docs/keys.md are made from the tables in the code; a test fails when they differ.
 docs: .stamps/dev
 	$(BIN)/python -m tools.tables
+
+# Makes up hostile inputs for FUZZ_SECONDS (60) seconds; ARGS="requests paths" for some targets only.
+fuzz: .stamps/dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[fuzz]' || echo "without atheris, which cannot be installed here"
+	$(BIN)/python -m tools.fuzz $(ARGS)
 
 # A table of ratios; needs wrk and nginx (Debian: apt-get install wrk nginx-light). ARGS="--quick" for a short run.
 bench: .stamps/dev

@@ -146,7 +146,7 @@ def scan(content_type: bytes, pieces: list[bytes]) -> Any:
 
 
 def rewrites(data: bytes) -> None:
-    """A path, a line end, a body: what is set can be read back, and what no edit touches keeps its value."""
+    """A path, a line end, a body that says a model: what is set can be read back, what no edit touches keeps its value."""
     path, _, body = data.partition(b"\n")
     name = path.decode(errors="replace")
     keys, fault = parse_path(name), check_path(name)
@@ -154,10 +154,11 @@ def rewrites(data: bytes) -> None:
     assert keys
     assert edits is not None
     try:
-        edited = edits.apply(body, "m")
+        read(b"application/json", body, b"")
     except BadRequest as error:
         error.message.encode()
         return
+    edited = edits.apply(body, "m")
     before, after = python_reads(body), python_reads(edited)
     if len(keys) == 1 and not fault:
         assert after[keys[0].name] == {"new": [1, None]}

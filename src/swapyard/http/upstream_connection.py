@@ -371,6 +371,8 @@ class UpstreamConnection(asyncio.Protocol):
         fields, self._fields = self._fields, []  # fields that come later are trailers
         if self._reason != b"OK" and CONTROL(self._reason):
             raise MalformedResponseError("a control character in the reason behind its status")
+        if (version := self._parser.get_http_version()) not in ("1.1", "1.0"):
+            raise MalformedResponseError(f"HTTP/{version} was not asked for")
         if 100 <= status < 200 and status != 101:
             sink.interim(status, self._reason, fields)
             return

@@ -180,6 +180,9 @@ def _methods(path: str) -> dict[str, Endpoint]:
     return _BY_PATH.get(path, _NONE)
 
 
+KEEP_EMPTY: Final = (["upstream"], ["comfyui"])  # first segments below which empty ones are passed on
+
+
 def tidy(path: str) -> str | None:
     """Where a path with `//`, `/./` or `/../` should have gone (a 307), or None where it is fine.
 
@@ -188,17 +191,18 @@ def tidy(path: str) -> str | None:
     """
     if "//" not in path and "/." not in path:
         return None
-    keep_empty = path.startswith((UPSTREAM_PREFIX, COMFYUI_PREFIX))
     segments: list[str] = []
     *inner, last = path.split("/")[1:]
     for segment in inner:
+        # Nothing but one slash in front, whatever is left: "//host" or "/\\host" in a Location would be another site.
+        segment = segment if segments else segment.lstrip("\\")
         if segment == "..":
             del segments[-1:]
-        elif segment != "." and (segment or keep_empty):
+        elif segment != "." and (segment or segments[:1] in KEEP_EMPTY):
             segments.append(segment)
+    last = last if segments else last.lstrip("\\")
     if last == "..":
         del segments[-1:]
     tail = "" if last in {".", ".."} else last
-    # One slash in front, whatever is left: "//host" in a Location would be another site.
-    clean = "/" + "/".join([*segments, tail]).lstrip("/\\")
+    clean = "/" + "/".join([*segments, tail])
     return None if clean == path else clean
