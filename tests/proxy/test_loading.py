@@ -413,6 +413,15 @@ async def test_a_failed_load_is_an_error_event_and_the_end(open_yard: OpenYard, 
         assert error_of((await client._with_body(head, default="none")).body)["message"] == "again"
 
 
+async def test_a_failed_load_is_told_to_http_1_0_in_full(open_yard: OpenYard, wire: Any) -> None:
+    async with telling_yard(open_yard, wire) as (_, yard, client):
+        client.send(ask(version="1.0"))
+        (await telling(yard, wire)).exit(StartError("exited with code 3"))
+        _, _, body = (await client.rest()).partition(b"\r\n\r\n")  # `rest` wants an orderly end
+        assert error_of(body)["message"] == "exited with code 3"
+        assert body.endswith(DONE)
+
+
 async def test_an_error_of_the_responses_api_has_its_shape(open_yard: OpenYard, wire: Any) -> None:
     async with telling_yard(open_yard, wire) as (_, yard, client):
         client.send(ask("/v1/responses"))
