@@ -109,6 +109,26 @@ def test_comfyui_is_loaded_by_its_page_and_not_by_its_websocket(hare: Any, page:
     assert page.evaluate(ECHO, ["ws", ["now", 300_000]])[0] == ["now", 300_000]
 
 
+def test_a_page_hears_of_models_as_they_change(hare: Any, page: Page) -> None:
+    hare.unload()
+    page.goto(hare.address + "/ui/")
+    states = page.evaluate(
+        """() => new Promise(resolve => {
+          const events = new EventSource("../api/events")
+          const states = []
+          events.onopen = () => fetch("../upstream/hare/health")
+          events.onmessage = event => {
+            const {type, data} = JSON.parse(event.data)
+            if (type !== "modelStatus") return
+            const {state} = JSON.parse(data).find(model => model.id === "hare")
+            if (state !== states.at(-1)) states.push(state)
+            if (state === "ready") resolve(states)
+          }
+        })"""
+    )
+    assert (states[0], states[-1]) == ("stopped", "ready")
+
+
 def test_the_key_is_the_password_of_the_browsers_login(
     swapyard: Start, scripted: Callable[..., str], browser: Browser
 ) -> None:
