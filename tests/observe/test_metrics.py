@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from swapyard.observe.activity import Activity, Outcome
 from swapyard.observe.figures import Usage
 from swapyard.observe.metrics import GpuSample, Machine, Metrics, ModelNow, SystemSample
 
+DOCS = Path(__file__).parents[2] / "docs" / "observability.md"
 SYSTEM = SystemSample(
     cpu_percent=(12.5, 99.0),
     memory_total=8192,
@@ -149,3 +152,12 @@ def test_names_that_clients_make_up_add_no_series() -> None:
     found = Found(made)
     assert found["swapyard_requests_total", ("other", "other", "404", "complete")] == 1000
     assert len(made._models) == 1
+
+
+def test_the_documentation_names_every_metric() -> None:
+    made = metrics(now=lambda: [ModelNow("a", "ready")])
+    made.finished(request())
+    made.stopped("a", "evicted")
+    names = set(re.findall(r"^# TYPE (\S+)", made.text().decode(), re.MULTILINE))
+    documented = set(re.findall(r"`(swapyard_\w+)`", DOCS.read_text())) - {"swapyard_activity"}
+    assert names == documented
