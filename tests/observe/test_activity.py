@@ -279,6 +279,21 @@ def test_a_large_file_is_listed_like_a_small_one(open_store: Open, tmp_path: Pat
 # --- files ---
 
 
+def test_a_file_that_is_pruned_meanwhile_is_counted_anew(
+    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swapyard.observe.activity.database.EXACT_ROWS", 10)
+    store = open_store(tmp_path / "activity.db")
+    for _ in range(50):
+        store.record(request_of(usage=Usage(input_tokens=1)))
+    store.flush()
+    assert store.statistics().total_requests == 50
+    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection, connection:
+        connection.execute("DELETE FROM activity WHERE id <= 20")
+    assert store.statistics().total_input_tokens == 30
+    assert listed(store)["total"] == 30
+
+
 def test_rows_and_ids_survive_a_restart(open_store: Open, tmp_path: Path) -> None:
     path = tmp_path / "activity.db"
     store = open_store(path)

@@ -273,6 +273,28 @@ def test_binary_answers_are_not_looked_into() -> None:
     assert usage == Usage()
 
 
+ANYTHING = [
+    b'{"usage":' + b"[" * 20_000,
+    b'{"a":' * 9_000,
+    b"[" * 30_000,
+    b'\xff\xfe{"usage":1}',
+    b'{"error":"\xff","usage":{"prompt_tokens":1}',
+    b'{"usage":' + b"[" * 3000 + b"]" * 3000 + b"}",
+    b'data: {"error":' + b"[" * 30_000 + b"\n\n",
+]
+
+
+@given(
+    body=st.one_of(st.binary(), st.sampled_from(ANYTHING), st.builds(bytes.__mul__, st.sampled_from(ANYTHING), st.just(20))),
+    kind=st.sampled_from([SSE, JSON, "", "audio/wav"]),
+    status=st.sampled_from([200, 204, 500]),
+    encoding=st.sampled_from(["", "gzip", "deflate", "zstd", "br", "gzip, gzip"]),
+    path=st.sampled_from(["/infill", "/v1/messages", "/completion"]),
+)
+def test_a_tap_takes_anything(body: bytes, kind: str, status: int, encoding: str, path: str) -> None:
+    read(path, in_steps(body, 4096), kind=kind, status=status, encoding=encoding)
+
+
 # --- errors and times ---
 
 

@@ -35,6 +35,7 @@ WARN_EVERY: Final = 60.0  # seconds
 _LEVEL: Final = 6
 _FIELD: Final = 160  # bytes that a header field takes beside its text
 _CAPTURE: Final = 1024  # bytes that a capture takes beside its parts
+_SMALL: Final = 2048  # bytes of an answer for which there is room from the beginning
 _MOST_DECODED: Final = 32 * 1024 * 1024
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -149,7 +150,8 @@ class Captures:
         capture.base = (
             _CAPTURE + _FIELD * len(fields) + sum([len(value) for _, _, value in fields]) + len(capture.body or b"")
         )
-        self._hold(capture, capture.base)
+        self._hold(capture, capture.base + _SMALL + _SMALL // 8)
+        capture.room = _SMALL
         return capture
 
     def grow(self, capture: Capture, more: int) -> bool:

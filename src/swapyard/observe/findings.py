@@ -19,6 +19,8 @@ from swapyard.observe.figures import UNSET, USAGE_KEYS, Counts, Usage, error_tex
 _VALUE: Final = 4096  # bytes that a value behind one of the keys may have in a text that is not whole
 _KEY: Final = re.compile(rb'"(usage|timings|metrics)"\s*:\s*')
 _JSON: Final = json.JSONDecoder()
+# Not JSON, not UTF-8, or nested too deeply: an engine may send anything, and its answer must pass all the same.
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 # One of these is in every event of a stream that can tell something; searching is far cheaper than parsing.
 _TELLING: Final = (b'_tokens"', b'"timings"', b'"metrics"', b'"error"')
@@ -84,7 +86,7 @@ class Findings:
                 answer,
                 *(_nested.decode(raw) for raw in (answer.response, answer.message) if _is_object(raw)),
             ]
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return False
         for place in places:
             if isinstance(place.usage, dict) and not USAGE_KEYS.isdisjoint(place.usage):
@@ -106,14 +108,14 @@ class Findings:
                 self._array(_answers.decode(text), last_only)
             else:
                 self._whole(_answer.decode(text))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
 
     def failure(self, text: bytes) -> None:
         """The whole answer to a request that failed."""
         try:
             self.error = error_text(_anything.decode(text))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
 
     def skim(self, text: bytes) -> None:
@@ -128,7 +130,7 @@ class Findings:
     def _skimmed(self, key: bytes, value: bytes) -> None:
         try:
             found, _ = _JSON.raw_decode(value.decode("utf-8", "replace"))
-        except ValueError:  # cut off
+        except UNREADABLE:  # cut off
             return
         if not isinstance(found, dict):
             return

@@ -144,8 +144,10 @@ class Database:
             ours = other._reader.execute(f"SELECT id, {', '.join(OUR_COLUMNS)} FROM swapyard_activity").fetchall()
         self._write(main, ours)
 
-    def add_sort_indexes(self) -> None:
-        """Once a file is large. Takes about a second per million rows and index; only the writing thread waits."""
+    def tend(self) -> None:
+        """What makes a large file quick to ask: its rows counted, and an index for every order. A first time takes seconds
+        for a million rows, during which the writing thread writes nothing."""
+        self.warm_up()
         if self.in_memory or _span(self._writer) < LARGE:
             return
         for statement in missing_sort_indexes(self._writer):
@@ -160,7 +162,7 @@ class Database:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def warm_up(self) -> None:
-        """Count a large file for the first time (seconds for millions of rows), on a connection of its own."""
+        """Count the rows of a large file that are not counted yet, on a connection of its own."""
         if not self._is_large():
             return
         connection = self._connect(write=False)
@@ -295,7 +297,11 @@ def _row(values: Values, has_capture: HasCapture) -> Row:
 def _metadata(text: str) -> dict[str, str]:
     try:
         return msgspec.json.decode(text, type=dict[str, str]) if text else {}
-    except msgspec.MsgspecError:  # another program's row: the rest of it is still worth showing
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        RecursionError,
+    ):  # another program's row
         return {}
 
 

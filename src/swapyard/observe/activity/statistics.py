@@ -163,7 +163,7 @@ class Rollup:
         with self._lock:
             newest = connection.execute("SELECT max(id) FROM activity").fetchone()[0] or 0
             oldest = connection.execute("SELECT min(id) FROM activity").fetchone()[0] or 0
-            if oldest != self._oldest:  # somebody has pruned the file
+            if oldest != self._oldest or newest < self._read_up_to:  # somebody has pruned the file
                 self._models, self._oldest, self._read_up_to = {}, oldest, 0
             while self._read_up_to < newest:
                 upper = min(self._read_up_to + _AT_ONCE, newest)

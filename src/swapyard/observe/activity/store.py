@@ -64,7 +64,7 @@ class ActivityStore:
         self._queue: deque[tuple[int, Activity]] = deque()
         self._dropped = 0
         self._retry_at: float | None = None  # not None: the file has failed
-        self._rows_to_check = 0
+        self._rows_to_check = _CHECK_SIZE_EVERY
         self._database = self._open()
         self._last_id = self._database.newest_id()
         self._wake = threading.Event()
@@ -131,7 +131,7 @@ class ActivityStore:
 
     def _run(self) -> None:
         with suppress(sqlite3.Error):  # whoever asks will be told
-            self._database.warm_up()
+            self._database.tend()
         while True:
             self._wake.wait()
             self._closing.wait(BATCH_SECONDS)
@@ -178,7 +178,7 @@ class ActivityStore:
         if self._rows_to_check < 0:
             self._rows_to_check = _CHECK_SIZE_EVERY
             with suppress(sqlite3.Error):  # it is only slower without
-                self._database.add_sort_indexes()
+                self._database.tend()
 
     def _fall_back(self, error: sqlite3.Error) -> None:
         self._retry_at = self._clock() + RETRY_SECONDS
