@@ -382,6 +382,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._timer is not None:
             self._stop_timer()
         if status == 101:
+            if not self._parser.should_upgrade():
+                raise MalformedResponseError("101 without saying to what it switches")
             self._fields = fields
             return
         sink.response(head)
@@ -399,7 +401,7 @@ class UpstreamConnection(asyncio.Protocol):
             if size == 14 and name.lower() == b"content-length":
                 length = int(value)
             elif size == 17 and name.lower() == b"transfer-encoding":
-                coding = value.strip().lower()
+                coding = value.strip().lower() if not coding else coding + b", " + value
             elif size == 12 and name.lower() == b"content-type":
                 event_stream = b"text/event-stream" in value.lower()
         if status < 100:
@@ -415,10 +417,13 @@ class UpstreamConnection(asyncio.Protocol):
         return ResponseHead(status, self._reason, fields, length, event_stream)
 
     def on_body(self, data: bytes) -> None:
-        if self._heard is ALL:
+        if self._heard is HEAD:
+            if self._sink is not None:
+                self._sink.data(data)
+        elif self._heard is ALL:
             self._keep = False
-        elif self._sink is not None:
-            self._sink.data(data)
+        else:
+            raise MalformedResponseError("a body behind an interim response")
 
     def on_message_complete(self) -> None:
         if self._heard is HEAD and self._parser.get_status_code() != 101:
