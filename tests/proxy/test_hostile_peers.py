@@ -58,7 +58,6 @@ MALFORMED: list[tuple[str, bytes]] = [
      head(b"Transfer-Encoding: chunked", start=b"HTTP/1.1 103 Early") + b"2\r\nno\r\n0\r\n\r\n" + OK),
     ("an interim response with a length",
      head(b"Content-Length: 2", start=b"HTTP/1.1 103 Early") + b"no" + OK),
-    ("an interim response up to the close", head(b"Transfer-Encoding: x", start=b"HTTP/1.1 102 Wait") + OK),
     ("101 without an upgrade", head(start=b"HTTP/1.1 101 Go") + OK),
     ("101 with chunks", head(b"Transfer-Encoding: chunked", start=b"HTTP/1.1 101 Go") + b"2\r\nno\r\n0\r\n\r\n" + OK),
     ("HTTP/2.0 in words", head(b"Content-Length: 2", start=b"HTTP/2.0 200 OK") + b"ok"),
