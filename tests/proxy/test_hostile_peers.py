@@ -58,6 +58,10 @@ MALFORMED: list[tuple[str, bytes]] = [
      head(b"Transfer-Encoding: chunked", start=b"HTTP/1.1 103 Early") + b"2\r\nno\r\n0\r\n\r\n" + OK),
     ("an interim response with a length",
      head(b"Content-Length: 2", start=b"HTTP/1.1 103 Early") + b"no" + OK),
+    # llhttp knows of 100 to 103 only that they have no body.
+    ("another interim response with chunks",
+     head(b"Transfer-Encoding: chunked", start=b"HTTP/1.1 150 Wait") + b"2\r\nno\r\n0\r\n\r\n" + OK),
+    ("another interim response with a length", head(b"Content-Length: 2", start=b"HTTP/1.1 150 Wait") + b"no" + OK),
     ("101 without an upgrade", head(start=b"HTTP/1.1 101 Go") + OK),
     ("101 with chunks", head(b"Transfer-Encoding: chunked", start=b"HTTP/1.1 101 Go") + b"2\r\nno\r\n0\r\n\r\n" + OK),
     ("HTTP/2.0 in words", head(b"Content-Length: 2", start=b"HTTP/2.0 200 OK") + b"ok"),
