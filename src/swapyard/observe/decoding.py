@@ -37,8 +37,7 @@ class _Zlib:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         room = MOST_AT_ONCE
-        piece = b""
-        while data or len(piece) == PIECE:  # a full piece: more may be held back, though all input is taken
+        while data:
             if self._member is None:
                 self._member = self._open(data)
             try:
@@ -50,7 +49,7 @@ class _Zlib:
                 yield piece
             data = self._member.unconsumed_tail
             if self._member.eof:
-                data, piece = self._member.unused_data.lstrip(b"\0"), b""  # zeros: padding behind a gzip member
+                data = self._member.unused_data.lstrip(b"\0")  # zeros: padding behind a gzip member
                 self._member = None
 
 

@@ -123,7 +123,7 @@ class Findings:
         for name in (b'"usage"', b'"timings"', b'"metrics"'):
             at = text.find(name)
             while at >= 0:
-                if (key := _KEY.match(text, at)) and text[at - 1 : at] != b"\\":
+                if key := _KEY.match(text, at):
                     self._skimmed(key[1], text[key.end() : key.end() + _VALUE])
                 at = text.find(name, at + 1)
 
