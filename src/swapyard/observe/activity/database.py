@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,9 +41,9 @@ from swapyard.observe.activity.statistics import EXACT_ROWS, HOUR, Rollup, Stati
 BUSY_MS: Final = 5000
 LARGE: Final = 50_000  # rows from which on sorting needs indexes, and sorting what a filter left is slower than walking one
 
-_MARKS = ", ".join("?" * len(MAIN_COLUMNS)), ", ".join("?" * (1 + len(OUR_COLUMNS)))
-_INSERT: Final = f"INSERT INTO activity ({', '.join(MAIN_COLUMNS)}) VALUES ({_MARKS[0]})"
-_INSERT_OURS: Final = f"INSERT INTO swapyard_activity (id, {', '.join(OUR_COLUMNS)}) VALUES ({_MARKS[1]})"
+# Rows of one INSERT. SQLite works without the GIL, but every statement gives it up and has to get it back from a busy loop:
+# once for many rows instead of for each.
+_AT_ONCE: Final = (128, 16, 1)
 _SELECT: Final = (
     f"SELECT {', '.join('a.' + name for name in MAIN_COLUMNS)}, {', '.join('s.' + name for name in OUR_COLUMNS)}"
     " FROM activity AS a LEFT JOIN swapyard_activity AS s ON s.id = a.id"
@@ -110,6 +111,8 @@ class Database:
     def insert(self, batch: Iterable[tuple[int, Activity]]) -> None:
         """All or nothing."""
         rows = list(batch)
+        if self.in_memory:
+            rows = rows[-self._keep :]  # the others would go again at once
         self._write([main_values(*row) for row in rows], [our_values(*row) for row in rows])
 
     def _write(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
@@ -125,8 +128,8 @@ class Database:
     def _in_transaction(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
         try:
-            self._writer.executemany(_INSERT, main)
-            self._writer.executemany(_INSERT_OURS, ours)
+            self._insert("activity", MAIN_COLUMNS, main)
+            self._insert("swapyard_activity", ("id", *OUR_COLUMNS), ours)
             if self.in_memory and main:
                 oldest = main[-1][0] - self._keep
                 self._writer.execute("DELETE FROM activity WHERE id <= ?", (oldest,))
@@ -136,6 +139,15 @@ class Database:
             with suppress(sqlite3.Error):
                 self._writer.rollback()
             raise
+
+    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Values]) -> None:
+        at = 0
+        for count in _AT_ONCE:
+            one = f"({', '.join('?' * len(columns))})"
+            statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * count)}"
+            while len(rows) - at >= count:
+                self._writer.execute(statement, list(chain.from_iterable(rows[at : at + count])))
+                at += count
 
     def take_from(self, other: Database) -> None:
         """Adds all rows of another database."""
