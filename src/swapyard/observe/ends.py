@@ -7,6 +7,10 @@ than passing it on.
 
 from __future__ import annotations
 
+from typing import Final
+
+_PIECE: Final = 40  # bytes that an object and its place in a list take
+
 
 class Ends:
     """Keeps the first `head` and at least the last `tail` bytes; everything, while that is at most `head + 2 * tail`.
@@ -21,24 +25,26 @@ class Ends:
         self._tail = tail
         self._most = head + 2 * tail
         self._pieces: list[bytes] = []
-        self._size = 0  # of the pieces
+        self._size = 0  # of the pieces, with what Python takes for each
         self.begin: bytes | None = None  # the first bytes, once the middle is gone; None: `rest` is everything
 
     def add(self, data: bytes) -> None:
         self._pieces.append(data)
-        self._size += len(data)
+        self._size += len(data) + _PIECE
         if self._size > self._most:
-            self._drop_middle()
+            self._shrink()
 
     def rest(self) -> bytes:
         """All that was added, or the end of it if `begin` is not None."""
         return b"".join(self._pieces)
 
-    def _drop_middle(self) -> None:
+    def _shrink(self) -> None:
+        """Makes one piece of many small ones; drops the middle where that is not enough."""
         text = b"".join(self._pieces)
-        if self.begin is None:
-            self.begin = text[: self._head]
-            self._most = 2 * self._tail
-        end = text[-self._tail :]
-        self._pieces = [end]
-        self._size = len(end)
+        if len(text) > self._most:
+            if self.begin is None:
+                self.begin = text[: self._head]
+                self._most = 2 * self._tail
+            text = text[-self._tail :]
+        self._pieces = [text]
+        self._size = len(text)
