@@ -121,6 +121,14 @@ class Conflict(RequestError):
     code = "conflict"
 
 
+class Cancelled(RequestError):
+    """An operator has ended the request. No status of HTTP says so; this one no client takes for a reason to try again."""
+
+    status = 499
+    type = "invalid_request_error"
+    code = "cancelled"
+
+
 class TooManyRequests(RequestError):
     status = 429
     type = "rate_limit_error"

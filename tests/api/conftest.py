@@ -79,6 +79,9 @@ class Yard:
     unloaded: list[Collection[str] | None] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    activity: Any = None
+    captures: Any = None
+    cancelled: list[str] = field(default_factory=list)
     gone: asyncio.Event | None = None  # what an unload waits for
     failures: dict[str, str] = field(default_factory=dict)
     loads: list[PlayedLoad] = field(default_factory=list)
@@ -99,6 +102,9 @@ class Yard:
                 bus=self.bus,
                 history=self.history,
                 inflight=lambda: {"operation": "snapshot"},
+                cancel=self._cancel,
+                activity=lambda: self.activity,
+                captures=lambda: self.captures,
                 failures=lambda: self.failures,
                 load=self._load,
                 unload=self._unload,
@@ -109,6 +115,10 @@ class Yard:
                 data_plane=("/v1/chat/completions", "/v1/messages"),
             )
         )
+
+    def _cancel(self, entry: str) -> bool:
+        self.cancelled.append(entry)
+        return entry == "7"
 
     def _activate(self, profile: str | None) -> None:
         self.profile = profile

@@ -52,6 +52,11 @@ ROWS = (
     Row("POST", "/models/unload", "/models/unload", (200, '{"success":true}'), allowed=("POST",), body='{"model": "hare"}'),
     Row("GET", "/api/models/{id}", "/api/models/hare", (200, '{"id":"hare"')),
     Row("GET", "/api/models/{id}/plan", "/api/models/hare/plan", (200, '{"model":"hare"')),
+    Row("GET", "/api/metrics/activity", "/api/metrics/activity", (200, '{"data":[')),
+    Row("GET", "/api/metrics/activity/export", "/api/metrics/activity/export", (200, "id,timestamp,model,")),
+    Row("GET", "/api/metrics/stats", "/api/metrics/stats", (200, '{"total_requests":')),
+    Row("GET", "/api/captures/{id}", "/api/captures/999", (404, '{"src":"swapyard"')),
+    Row("POST", "/api/inflight/{id}/cancel", "/api/inflight/999/cancel", (404, '{"src":"swapyard"'), allowed=("POST",)),
     Row("GET", "/api/transitions", "/api/transitions", (200, '{"transitions":[')),
     Row("GET", "/api/events", "/api/events", (200, 'event:message\ndata:{"')),
     Row("GET", "/api/profiles", "/api/profiles", (200, '{"active":null,"profiles":[{"id":"quiet"')),
@@ -78,12 +83,8 @@ ROWS = (
 
 # llama-swap's routes that Swapyard does not serve yet. Whoever builds one moves it up.
 NOT_YET = (
-    ("POST", "/api/inflight/1/cancel"),
-    ("GET", "/api/metrics/activity"),
-    ("GET", "/api/metrics/stats"),
     ("GET", "/api/performance"),
     ("GET", "/api/hardware"),
-    ("GET", "/api/captures/1"),
     ("GET", "/metrics"),
 )
 

@@ -45,17 +45,19 @@ async def test_a_request_is_told_from_its_beginning_to_its_end() -> None:
     assert removed == {"operation": "remove", "id": "1"}
     assert list(added["request"]) == [
         "id", "timestamp", "model", "req_path", "method", "req_headers", "remote_ip", "resp_headers", "resp_bytes",
-        "elapsed_ms", "progress",
+        "elapsed_ms", "phase",
     ]  # fmt: skip
     assert added["request"].pop("timestamp").startswith("2025-10-09T")
     assert added["request"].pop("elapsed_ms") >= 0
     assert added["request"] == {
         "id": "1", "model": "m", "req_path": "/v1/completions", "method": "POST", "remote_ip": "127.0.0.1",
         "req_headers": {"Authorization": "[REDACTED]", "Host": "h"}, "resp_headers": {}, "resp_bytes": 0,
-        "progress": {"phase": "receiving"},
+        "phase": "receiving",
     }  # fmt: skip
-    assert queued["request"]["progress"] == {"phase": "queued", "position": 3, "reason": "waits for model b to finish"}
-    assert prefill["request"]["progress"] == {"phase": "prefill"}
+    told_of_wait = {key: queued["request"][key] for key in ("phase", "position", "waiting_for")}
+    assert told_of_wait == {"phase": "queued", "position": 3, "waiting_for": "waits for model b to finish"}
+    assert prefill["request"]["phase"] == "prefill"
+    assert "position" not in prefill["request"]
     assert answered["request"]["resp_headers"] == {"Content-Type": "application/json", "Set-Cookie": "[REDACTED]"}
     assert len(inflight) == 0
 

@@ -11,7 +11,7 @@ import pytest
 from swapyard.config.schema import Compat, Filters, Model
 from swapyard.core.messages import StartError
 from swapyard.http.upstream import Limits
-from swapyard.proxy import exchange, heads
+from swapyard.proxy import asking, heads
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard
@@ -637,7 +637,7 @@ async def test_a_bug_while_the_request_is_read_is_a_500(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
-        monkeypatch.setattr(exchange, "read", lambda *_: 1 // 0)
+        monkeypatch.setattr(asking, "read", lambda *_: 1 // 0)
         client.send(chat())
         answer = await client.response()
         assert (answer.status, error_of(answer)["code"], answer.one(b"connection")) == (500, "internal_error", b"close")

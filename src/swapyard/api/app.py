@@ -18,7 +18,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from swapyard.api import details, events, health, load, logs, models, profiles, running, transitions, ui, unload, version
+from swapyard.api import (
+    activity,
+    details,
+    events,
+    health,
+    load,
+    logs,
+    models,
+    profiles,
+    running,
+    transitions,
+    ui,
+    unload,
+    version,
+)
 from swapyard.api.services import Reply, Services
 from swapyard.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
 
@@ -37,6 +51,7 @@ def all_routes(services: Services) -> list[Route]:
         *version.routes(services),
         *logs.routes(services),
         *events.routes(services),
+        *activity.routes(services),
         *transitions.routes(services),
         *details.routes(services),
         *health.routes(),

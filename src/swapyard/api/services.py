@@ -13,7 +13,9 @@ from typing import Protocol
 
 from swapyard.config.schema import Config
 from swapyard.errors import RequestError
+from swapyard.observe.activity import ActivityStore
 from swapyard.observe.bus import Bus
+from swapyard.observe.captures import Captures
 from swapyard.observe.history import History
 from swapyard.observe.logs import Logs
 from swapyard.proxy.resolve import Names
@@ -95,7 +97,8 @@ class Services:
     """`started`: seconds since the epoch.
     `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
     `facts`: of a model of the configuration; asking changes nothing.
-    `inflight`: the requests under way, as the event of that name tells them.
+    `inflight`: the requests under way, as the event of that name tells them; `cancel` ends the one with this id (False:
+    there is none).
     `failures`: model id -> why its last run came to a bad end, until the next one starts.
     `load`: begins to wait until a model is ready, loading it where needed.
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
@@ -115,6 +118,9 @@ class Services:
     bus: Bus
     history: History
     inflight: Callable[[], object]
+    cancel: Callable[[str], bool]
+    activity: Callable[[], ActivityStore]
+    captures: Callable[[], Captures]
     failures: Callable[[], Mapping[str, str]]
     load: Callable[[str], Load]
     unload: Callable[[Collection[str] | None], Awaitable[None]]

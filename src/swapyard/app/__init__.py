@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from swapyard import __version__
 from swapyard.api.services import Build, Services
 from swapyard.api.status import model_status
+from swapyard.app.accounts import Accounts
 from swapyard.app.facts import facts_of
 from swapyard.app.news import News
 from swapyard.config.command import split_command
@@ -128,12 +129,14 @@ class App:
             bus=self.bus,
             model_status=lambda: model_status(self.config, self.states()),
         )
-        self.engine.observers.append(self.news.changed)
+        self.accounts = Accounts(config, engine=self.engine, bus=self.bus, log=self.log, loop=loop)
+        self.engine.observers += [self.news.changed, self.accounts.changed]
         self._control_plane = LateControlPlane(loop)
         self.peers = Peers(lambda peer: peer_upstream(peer, loop))
         peers = self.peers.of(config)
         self.peers.use(peers)
-        self.gateway = Gateway(ProxyState(config, self.engine, peers), self._control_plane, self.spawn)
+        state = ProxyState(config, self.engine, peers, self.accounts.recorder)
+        self.gateway = Gateway(state, self._control_plane, self.spawn)
         self.server = Server(
             loop=loop,
             accept=self.gateway.accept,
@@ -170,7 +173,10 @@ class App:
             logs=self.logs,
             states=self.states,
             facts=lambda model: facts_of(self.engine, self.config, model),
-            inflight=lambda: {"operation": "snapshot"},
+            inflight=self.accounts.inflight,
+            activity=lambda: self.accounts.recorder.store,
+            captures=lambda: self.accounts.recorder.captures,
+            cancel=self.accounts.recorder.inflight.cancel,
             bus=self.bus,
             history=self.history,
             failures=lambda: self.engine.failures,
@@ -330,11 +336,14 @@ class App:
         if self._certificate is not None:
             await in_daemon_thread(self._certificate.reload, "load the certificate")
         old, new = self.config, loaded.config
+        change_accounts = await self.accounts.prepare(new)
         peers = self.peers.of(new)
-        state, policy, launchpad = ProxyState(new, self.engine, peers), policy_of(new), self._launchpad(new)
+        state = ProxyState(new, self.engine, peers, self.accounts.recorder)
+        policy, launchpad = policy_of(new), self._launchpad(new)
         replaced = replaced_models(old, new)
         self.activate_profile(None)
         self.config = new
+        change_accounts()
         self.logs.configure(level=new.log_level, time_format=new.log_time_format)
         self.gateway.state = state
         self.server.change_limits(client_limits(new.http))
@@ -396,6 +405,7 @@ class App:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.accounts.close()
         watchdog.cancel()
         self.log.info("stopped")
         self.logs.close()

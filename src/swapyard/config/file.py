@@ -230,7 +230,7 @@ class FilePeer(Struct, rename="camel", kw_only=True, frozen=True):
 
 
 class FileStore(Struct, kw_only=True, frozen=True):
-    path: Annotated[str, doc("File of the activity store. Required.", NOTHING_YET)] = ""
+    path: Annotated[str, doc("File of the activity store. Required.")] = ""
 
 
 class FilePerformance(Struct, kw_only=True, frozen=True):
@@ -239,9 +239,7 @@ class FilePerformance(Struct, kw_only=True, frozen=True):
 
 
 class FileActivity(Struct, kw_only=True, frozen=True):
-    session_id: Annotated[
-        Names, doc("Headers that identify a session; the first with a value counts. [] = none.", NOTHING_YET)
-    ] = (
+    session_id: Annotated[Names, doc("Headers that identify a session; the first with a value counts. [] = none.")] = (
         "X-Session-ID",
         "X-Litellm-Session-Id",
     )
@@ -291,8 +289,8 @@ class FileConfig(Struct, rename="camel", kw_only=True, frozen=True):
         Literal["proxy", "upstream", "both", "none"], doc("Which logs go to standard output.", NEXT_START)
     ] = "proxy"
     log_requests: Annotated[bool, doc("Old key without effect.", NEVER)] = False
-    metrics_max_in_memory: Annotated[int, doc("Activity rows kept in memory; 0 or less = 1000.", NOTHING_YET)] = 1000
-    capture_buffer: Annotated[int, doc("Megabytes for captured requests; 0 = off.", NOTHING_YET)] = 5
+    metrics_max_in_memory: Annotated[int, doc("Activity rows kept in memory; 0 or less = 1000.")] = 1000
+    capture_buffer: Annotated[int, doc("Megabytes for captured requests; 0 = off.")] = 5
     store: Annotated[FileStore | None, doc("Keep activity in a file.")] = None
     ui: Annotated[FileUi, doc("The web interface.")] = FileUi()
     performance: Annotated[FilePerformance, doc("System and GPU figures.")] = FilePerformance()

@@ -83,16 +83,9 @@ class Entry:
         self.started: float  # Unix time
 
 
-class Progress(Struct, kw_only=True):
-    """Ours: how far it is. `position` counts from 1 and is 0 where nobody waits."""
-
-    phase: Phase
-    position: int | UnsetType = UNSET
-    reason: str | UnsetType = UNSET
-
-
 class Shown(Struct, kw_only=True):
-    """An entry as viewers see it."""
+    """An entry as viewers see it. From `phase` on it is ours: how far it is, its place in the queue (from 1), and what it
+    waits for, in words."""
 
     id: str
     timestamp: str
@@ -105,7 +98,9 @@ class Shown(Struct, kw_only=True):
     resp_bytes: int
     elapsed_ms: int
     metadata: Mapping[str, str] | UnsetType = UNSET
-    progress: Progress
+    phase: Phase
+    position: int | UnsetType = UNSET
+    waiting_for: str | UnsetType = UNSET
 
 
 class Message(Struct, kw_only=True, omit_defaults=True):
@@ -171,8 +166,10 @@ class InFlight:
     def remove(self, entry: Entry) -> None:
         """Calling it again does nothing."""
         if self._entries.pop(entry.id, None) is not None:
-            self._late.pop(entry.id, None)
-            self._bus.publish(KIND, Message(operation="remove", id=str(entry.id)))
+            if self._late:
+                self._late.pop(entry.id, None)
+            if self._bus.watched:
+                self._bus.publish(KIND, Message(operation="remove", id=str(entry.id)))
 
     def cancel(self, entry_id: str) -> bool:
         """False: there is no such request (any more)."""
@@ -230,7 +227,9 @@ class InFlight:
             resp_bytes=entry.size,
             elapsed_ms=int((self._loop.time() - entry.since) * 1000),
             metadata=dict(entry.metadata) if entry.metadata else UNSET,
-            progress=Progress(phase=entry.phase, position=entry.position or UNSET, reason=entry.reason or UNSET),
+            phase=entry.phase,
+            position=entry.position or UNSET,
+            waiting_for=entry.reason or UNSET,
         )
 
     def close(self) -> None:

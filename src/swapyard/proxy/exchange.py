@@ -21,19 +21,21 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import Final
 
-from swapyard.errors import Conflict, RequestError, UnsupportedEncoding, UpstreamFailed, UpstreamTimeout
+from swapyard.errors import Cancelled, Conflict, ModelNotFound, RequestError, UpstreamFailed, UpstreamTimeout
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, status_line
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
 from swapyard.http.websocket import WebsocketSplice
+from swapyard.observe import inflight
+from swapyard.observe.activity import Outcome
 from swapyard.proxy import heads
-from swapyard.proxy.body import Asked, BodyKind, read, read_query
+from swapyard.proxy.asking import Wish, wish_of_body, wish_of_passage, wish_of_query, wish_of_upload
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.loading import CHAT, EVENT_STREAMS, Out, WaitingStream
 from swapyard.proxy.peers import PeerServer, names_model, without_full_name
+from swapyard.proxy.recording import Recording, waiting_state
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Resolved
-from swapyard.proxy.rewrite import rename, rename_query, replace_model, replace_query_model
 from swapyard.proxy.selectors import Choice
 from swapyard.proxy.state import ProxyState
 from swapyard.proxy.upload import Upload
@@ -96,16 +98,16 @@ class Exchange:
         "_path",
         "_peer",
         "_phase",
+        "_record",
         "_requeued",
         "_resent",
         "_state",
-        "_streams",
         "_ticket",
         "_trailers",
         "_upload",
         "_upstream",
         "_wait",
-        "_wanted",
+        "_wish",
         "choice",
         "model",
     )
@@ -115,7 +117,6 @@ class Exchange:
         self._head = head
         self._client = client
         self._out: Out = client  # who takes the answer's body
-        self._streams = False  # the client asked for a stream
         self._wait: WaitingStream | None = None  # what it hears meanwhile
         self._endpoint = endpoint
         self._phase = RECEIVING
@@ -128,7 +129,8 @@ class Exchange:
         self._trailers: Headers = []
         self._path = b""
         self._ticket = 0
-        self._wanted: Resolved | None = None
+        self._wish: Wish | None = None  # who is wanted
+        self._record: Recording | None = None  # None: nobody keeps account of it
         self._peer: PeerServer | None = None  # who is asked, where it is a peer
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
@@ -160,20 +162,11 @@ class Exchange:
             self._passing = IN_CHUNKS if self._head.chunked else STREAMED
             if self._endpoint.where is Where.QUERY:
                 self._path = self._state.forward_path(self._endpoint)
-                self._want_by_query()
+                self._want(wish_of_query(self._state, self._head))
             else:
                 self._start_passage()
         except RequestError as error:
             self.fail(error)
-
-    def _want_by_query(self) -> None:
-        state, head = self._state, self._head
-        name = read_query(head.query).model
-        if state.has_choices and (choice := state.choose(name)) is not None:
-            self.choice = choice
-            name = choice.name
-            self._head = head.with_query(replace_query_model(head.query, name))
-        self._want(state.names.require(name))
 
     def _start_passage(self) -> None:
         """`/upstream/<model>/<rest>`, `/comfyui/<rest>`: the body is nobody's business here and is passed on as it comes."""
@@ -184,15 +177,14 @@ class Exchange:
             self._client.reply(*redirect(self._head.method, passage))
             return
         self._path = passage.rest
-        choice = self.choice = state.select(passage.name)
-        wanted = state.names.require(passage.name if choice is None else choice.name)
-        state.check_load(self._endpoint, wanted, passage.rest)
-        if wanted.peer is not None and names_model(self._head):
-            self._wanted = wanted
+        wish = wish_of_passage(state, self._endpoint, self._head, passage)
+        if wish.wanted.peer is not None and names_model(self._head):
+            self._wish = wish
+            self.choice = wish.choice
             self._passing = COLLECTED
             self._client.send_continue()
         else:
-            self._want(wanted)
+            self._want(wish)
 
     def body(self, data: bytes) -> None:
         if self._passing is COLLECTED:
@@ -222,54 +214,19 @@ class Exchange:
                 self._end_streamed_body(self._connection)
             return
         try:
-            if self._wanted is None:
-                self._ask_for_model()
-            else:  # the path has named it
-                self._body = [without_full_name(self._wanted, b"".join(self._body))]
-                self._want(self._wanted)
+            if self._wish is not None:  # the path has named it
+                self._body = [without_full_name(self._wish.wanted, b"".join(self._body))]
+                self._want(self._wish)
+                return
+            if self._upload is not None:
+                wish = wish_of_upload(self._state, self._head, self._upload)
+            else:
+                body = self._body
+                wish = wish_of_body(self._state, self._head, body[0] if len(body) == 1 else b"".join(body))
+            self._body = [wish.body]
+            self._want(wish)
         except RequestError as error:
             self.fail(error)
-
-    def _ask_for_model(self) -> None:
-        """The body is whole: it says which model is wanted, and what is sent asks for just that one."""
-        head = self._head
-        known = head.known
-        body = b""
-        if known.get(b"content-encoding", b"identity") != b"identity":
-            raise UnsupportedEncoding(known[b"content-encoding"].decode("latin-1"))
-        if self._upload is None:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            asked = read(known.get(b"content-type"), body, head.query)
-        else:
-            asked = self._upload.asked(head.query)
-        name = asked.model
-        if self._state.has_choices and (choice := self._state.choose(name)) is not None:
-            self.choice = choice
-            name = choice.name
-            if asked.kind is BodyKind.JSON:
-                body = replace_model(body, name)
-        wanted = self._state.names.require(name)
-        if asked.kind is BodyKind.JSON:
-            self._body = [self._state.edit(wanted, body)]
-        else:
-            self._body = [self._renamed_form(asked, wanted, body)]
-        self._streams = asked.stream
-        self._want(wanted)
-
-    def _renamed_form(self, asked: Asked, wanted: Resolved, body: bytes) -> bytes:
-        head = self._head
-        name = self._state.name_sent(wanted)
-        if name == asked.model and not head.query:
-            return body  # it says so already
-        if self._upload is not None:
-            self._upload.rename(name)
-            query = rename_query(head.query, name)
-        else:
-            content_type = head.known.get(b"content-type")
-            body, query = rename(asked.kind, name, content_type=content_type, body=body, raw_query=head.query)
-        if query != head.query:
-            self._head = head.with_query(query)
-        return body
 
     def _spool_form(self) -> None:
         """The body outgrows memory. A form goes on to disk; everything else has to be in memory to be read."""
@@ -286,6 +243,8 @@ class Exchange:
 
     def gone(self) -> None:
         phase, self._phase = self._phase, OVER
+        if self._record is not None:
+            self._record.client_left()
         if self._wait is not None:
             self._wait.gone()
         self._leave_upstream(phase)
@@ -308,15 +267,14 @@ class Exchange:
 
     # --- the engine's side (runtime.engine.Waiter) ---
 
-    def _want(self, wanted: Resolved) -> None:
-        self._wanted = wanted
+    def _want(self, wish: Wish) -> None:
+        self._wish = wish
+        self._head = wish.head
+        self.choice = wish.choice
+        wanted = wish.wanted
         self.model = wanted.full_name
         state = self._state
-        if wanted.peer is not None:
-            self._ask_peer(wanted, state.peers[wanted.peer])
-            return
-        self._phase = WAITING
-        if self._head.upgrade and state.ignores_websockets(wanted.model):
+        if wanted.peer is None and self._head.upgrade and state.ignores_websockets(wanted.model):
             upstream = state.engine.ready_upstream(wanted.model)
             if upstream is None:
                 raise Conflict(f'model "{wanted.model}" is not loaded, and a websocket does not load it')
@@ -324,10 +282,23 @@ class Exchange:
             if self.choice is not None:
                 self.choice.release()  # it counts nowhere
             return
-        self._ticket = state.engine.new_ticket()
-        state.engine.arrive(self._ticket, wanted.model, self)
-        if self._streams and self._phase is WAITING:
-            self._wait_aloud(wanted.model)
+        if state.recorder is not None:
+            self._record = state.recorder.begin(self, self._client, wish, self._endpoint, self._path)
+        if wanted.peer is not None:
+            self._ask_peer(wanted, state.peers[wanted.peer])
+            return
+        self._arrive(wish)
+
+    def _arrive(self, wish: Wish) -> None:
+        engine = self._state.engine
+        self._phase = WAITING
+        self._ticket = engine.new_ticket()
+        engine.arrive(self._ticket, wish.wanted.model, self)
+        if self._phase is WAITING:
+            if self._record is not None:
+                self._record.waits(self)
+            if wish.stream:
+                self._wait_aloud(wish.wanted.model)
 
     def _wait_aloud(self, model: str) -> None:
         """The client hears of the wait, where the model's configuration says so."""
@@ -340,16 +311,15 @@ class Exchange:
 
     def _ask_peer(self, wanted: Resolved, peer: PeerServer) -> None:
         peer.admit()
-        query = self._head.query
-        if self._endpoint.where is Where.QUERY:
-            query = rename_query(query, wanted.model)
-        self._head = peer.head(self._head, query, self._state.keys)
+        self._head = peer.head(self._head, self._state.keys)
         self._peer = peer
         self._take(peer.upstream)
 
     def granted(self, upstream: Upstream) -> None:
         if self._wait is not None:
             self._head = self._wait.granted(self._head)
+        if self._record is not None:
+            self._record.granted(self._state.engine, self.model, self._state.granted_as[self.model])
         self._take(upstream)
 
     def refused(self, error: RequestError) -> None:
@@ -358,6 +328,11 @@ class Exchange:
 
     def moved(self, position: int) -> None:
         """Who tells the client of its place asks for it, when it is to be told."""
+        if self._record is not None:
+            self._record.queued(position)
+
+    def wait_state(self) -> tuple[inflight.Phase, int, str]:
+        return waiting_state(self._state.engine, self.model, self.place())
 
     # --- while the client hears of the wait (proxy.loading.Asker) ---
 
@@ -367,12 +342,15 @@ class Exchange:
     def _release(self) -> None:
         if self.choice is not None:
             self.choice.release()
+        record, self._record = self._record, None
         self._body = []
         if self._upload is not None:
             self._upload.close()
         ticket, self._ticket = self._ticket, 0
         if ticket:
             self._state.engine.leave(ticket)
+        if record is not None:
+            record.end()
 
     # --- sending (called by http.upstream) ---
 
@@ -451,6 +429,8 @@ class Exchange:
     def response(self, head: ResponseHead) -> None:
         lines = heads.response_lines(head)
         self._phase = ANSWERING
+        if self._record is not None:
+            self._record.answered(head, self._sent_body())
         self._let_go_of_body()
         if head.event_stream and not heads.is_encoded(head):
             self._last_bytes = b""
@@ -459,8 +439,15 @@ class Exchange:
             return
         self._client.begin_with(head.status, lines, head.length)
 
+    def _sent_body(self) -> bytes:
+        """As far as it is at hand."""
+        body = self._body
+        return body[0] if len(body) == 1 else b"".join(body)
+
     def data(self, data: bytes) -> None:
         self._out.write(data)
+        if self._record is not None:
+            self._record.feed(data)
         if self._last_bytes is not None:
             self._last_bytes = data[-4:] if len(data) >= 4 else (self._last_bytes + data)[-4:]
 
@@ -536,16 +523,23 @@ class Exchange:
         self._requeued += 1
 
     def _arrive_again(self) -> None:
-        if self._phase is not WAITING or self._wanted is None or self._upstream is None:
+        wish = self._wish
+        if self._phase is not WAITING or wish is None or self._upstream is None:
             return
         self._deaths += self._upstream.ended is not None
         if self._deaths > 1:
             self._fail_as_known(UpstreamError("cannot be reached", Cause.UNREACHABLE))
         else:
-            self._ticket = self._state.engine.new_ticket()
-            self._state.engine.arrive(self._ticket, self._wanted.model, self)
-            if self._streams and self._phase is WAITING:
-                self._wait_aloud(self._wanted.model)
+            self._arrive(wish)
+
+    def cancel(self) -> None:
+        """An operator ends it."""
+        if self._phase is TUNNEL:
+            self._client.abort()
+            return
+        if self._record is not None:
+            self._record.outcome = Outcome.CANCELLED
+        self.abandon(Cancelled("the request was cancelled by an operator of this server"))
 
     def abandon(self, error: RequestError) -> None:
         """`fail`, for what goes wrong on this side of the upstream."""
@@ -560,6 +554,10 @@ class Exchange:
             return
         if self.choice is not None and phase < ANSWERING:
             self.choice.failed(error, self._state.engine.loop.time())
+        if self._record is not None:
+            self._record.failed(error, self._sent_body())
+        elif self._state.recorder is not None and isinstance(error, ModelNotFound):
+            self._state.recorder.refused(error, self._head, self._client, self._endpoint, self._path)
         try:
             if self._wait is not None and self._wait.fail(error):
                 pass  # as the last event of the stream in which it waited

@@ -77,9 +77,9 @@ class PeerServer:
         if not self._host:
             raise UpstreamFailed(f'peer "{self.name}" cannot be reached: its "proxy" is no http:// or https:// URL')
 
-    def head(self, head: RequestHead, query: bytes, keys: Keys | None) -> RequestHead:
-        """A copy of the client's head that says what the peer is told, and the given query. `keys`: the gateway's own, which
-        are left out. Raises UpstreamFailed where the request has been here before."""
+    def head(self, head: RequestHead, keys: Keys | None) -> RequestHead:
+        """A copy of the client's head that says what the peer is told. `keys`: the gateway's own, which are left out. Raises
+        UpstreamFailed where the request has been here before."""
         via: list[bytes] = []
         fields = [(b"host", b"Host", self._host)]
         for field in head.fields:
@@ -98,7 +98,6 @@ class PeerServer:
             )
         via.append(head.version.encode() + b" " + self._pseudonym)
         told = head.with_fields([*fields, (b"via", b"Via", b", ".join(via)), *self._key_fields])
-        told.query = query
         told.known = {name: value for name, value in head.known.items() if name != b"x-forwarded-for"}
         told.known[b"host"] = self._host
         return told

@@ -17,6 +17,7 @@ from swapyard.proxy.auth import Keys
 from swapyard.proxy.endpoints import TABLE, UPSTREAM_PREFIX, Endpoint, Where
 from swapyard.proxy.peers import PeerServer
 from swapyard.proxy.profiles import Pins
+from swapyard.proxy.recording import Recorder
 from swapyard.proxy.replies import render
 from swapyard.proxy.resolve import Kind, Names, Passage, Resolved, upstream_location
 from swapyard.proxy.rewrite import Edits
@@ -40,8 +41,15 @@ def client_limits(http: Http) -> Limits:
 
 
 class ProxyState:
-    def __init__(self, config: Config, engine: Engine, peers: Mapping[str, PeerServer] = NO_PEERS) -> None:
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        peers: Mapping[str, PeerServer] = NO_PEERS,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.engine = engine
+        self.recorder = recorder
         self.peers = peers
         self.names = Names(config)
         self.keys = Keys(config.api_keys) if config.api_keys else None
@@ -53,6 +61,8 @@ class ProxyState:
         self._pins: Pins | None = None
         self._choosers = choosers(config, self.names, engine)
         self.has_choices = bool(self._choosers)  # whether a name may stand for another than its own
+        priorities = config.routing.fifo.priority
+        self.granted_as = {name: {"fifo_priority": str(priorities.get(name, 0))} for name, _ in models}
         self._telling = {name for name, model in models if model.send_loading_state}
         self._forward_paths = {id(row): row.forward_path.encode("latin-1") for row in TABLE}
 

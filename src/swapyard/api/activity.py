@@ -1,0 +1,81 @@
+"""What requests have cost: /api/metrics/activity and /api/metrics/stats, captures, and the end of requests under way.
+
+Whatever reads the store or unpacks a capture does so in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from swapyard.api.answers import json_answer
+from swapyard.api.services import Services
+from swapyard.errors import BadRequest, NotFound
+from swapyard.observe.activity import ActivityQuery
+from swapyard.observe.activity.export import Format
+
+
+def routes(services: Services) -> list[Route]:
+    async def listing(request: Request) -> Response:
+        """Finished requests, one page: `model`, `start`, `end`, `min_id`, `max_id`, `limit`, `page`, `sort`, `order`."""
+        query = ActivityQuery.parse(request.query_params.multi_items())
+        return json_answer(await asyncio.to_thread(services.activity().listing, query))
+
+    async def export(request: Request) -> Response:
+        """Finished requests, all that the filters let through, as a file: `?format=csv` or `jsonl`."""
+        items = request.query_params.multi_items()
+        form = format_of(request.query_params.get("format", "csv"))
+        query = ActivityQuery.parse([(key, value) for key, value in items if key not in ("format", "limit", "page")])
+        pieces = services.activity().export(query, form)
+        headers = {"Content-Disposition": f'attachment; filename="swapyard-activity.{form.value}"'}
+        return StreamingResponse(in_threads(pieces), media_type=form.content_type, headers=headers)
+
+    async def stats(request: Request) -> Response:
+        """Totals and speeds of finished requests, of all or of one `model`."""
+        model = request.query_params.get("model", "").strip() or None
+        return json_answer(await asyncio.to_thread(services.activity().statistics, model))
+
+    async def capture(request: Request) -> Response:
+        """What a request and its answer were, as long as memory holds them."""
+        text = request.path_params["id"]
+        try:
+            row_id = int(text)
+        except ValueError:
+            raise BadRequest(f'"{text[:50]}" is no id: a whole number is needed', param="id") from None
+        payload = await asyncio.to_thread(services.captures().payload, row_id)
+        if payload is None:
+            raise NotFound(f"there is no capture {row_id} (any more): captureBuffer bounds how much is kept")
+        return json_answer(payload)
+
+    async def cancel(request: Request) -> Response:
+        """Ends a request that is under way."""
+        entry = request.path_params["id"]
+        if not services.cancel(entry):
+            raise NotFound(f'no request "{entry[:50]}" is under way')
+        return json_answer({"msg": "ok"})
+
+    return [
+        Route("/api/metrics/activity", listing),
+        Route("/api/metrics/activity/export", export),
+        Route("/api/metrics/stats", stats),
+        Route("/api/captures/{id}", capture),
+        Route("/api/inflight/{id}/cancel", cancel, methods=["POST"]),
+    ]
+
+
+def format_of(text: str) -> Format:
+    try:
+        return Format(text)
+    except ValueError:
+        known = " or ".join(form.value for form in Format)
+        raise BadRequest(f'"format" must be {known}, not "{text[:50]}"', param="format") from None
+
+
+async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Each piece is made in a thread."""
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece

@@ -1,0 +1,144 @@
+"""Who keeps account of requests: made at the start, changed by reloads without losing a row, written out at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from swapyard.config.schema import Config
+from swapyard.core.messages import StopReason
+from swapyard.errors import ConfigError
+from swapyard.observe.activity import ActivityStore, StoreError
+from swapyard.observe.bus import Bus
+from swapyard.observe.captures import Captures
+from swapyard.observe.inflight import InFlight
+from swapyard.observe.logs import Logger
+from swapyard.observe.metrics import Metrics, ModelNow
+from swapyard.proxy.endpoints import TABLE
+from swapyard.proxy.recording import Recorder
+from swapyard.runtime.engine import Engine, Transition
+from swapyard.runtime.threads import in_daemon_thread
+
+MEBIBYTE = 1024 * 1024
+TOLD_ONE_BY_ONE = 20  # rows of one batch; of more, viewers are told of the last: it makes them fetch again all the same
+
+
+class Accounts:
+    def __init__(self, config: Config, *, engine: Engine, bus: Bus, log: Logger, loop: asyncio.AbstractEventLoop) -> None:
+        """Opens the store: blocks for a moment. Raises ConfigError where `store.path` cannot be one."""
+        self._engine = engine
+        self._bus = bus
+        self._log = log
+        self._loop = loop
+        self._config = config
+        self._models: frozenset[str] = known_models(config)
+        captures = self._captures(config)
+        self.recorder = Recorder(
+            inflight=InFlight(bus, loop),
+            store=self._store(config, captures),
+            captures=captures,
+            metrics=Metrics(models=Known(lambda: self._models), routes={row.forward_path for row in TABLE}, now=self._now),
+        )
+
+    # --- reload ---
+
+    async def prepare(self, new: Config) -> Callable[[], None]:
+        """Does what can fail, and returns what makes the change. Raises ConfigError."""
+        old, recorder = self._config, self.recorder
+        captures, store = recorder.captures, recorder.store
+        if new.capture_buffer != old.capture_buffer:
+            captures = self._captures(new)
+        if (new.store, new.metrics_max_in_memory) != (old.store, old.metrics_max_in_memory):
+            store = await in_daemon_thread(lambda: self._store(new, captures), "open the activity store")
+
+        def change() -> None:
+            self._config = new
+            self._models = known_models(new)
+            was_captures, was_store = recorder.captures, recorder.store
+            recorder.captures, recorder.store = captures, store
+            if was_captures is not captures:
+                was_captures.close()
+            if was_store is not store:
+                self._loop.run_in_executor(None, was_store.close)
+
+        return change
+
+    async def close(self) -> None:
+        """Writes what is not written yet."""
+        self.recorder.inflight.close()
+        self.recorder.captures.close()
+        await in_daemon_thread(self.recorder.store.close, "close the activity store")
+
+    # --- models ---
+
+    def changed(self, change: Transition) -> None:
+        """An observer of the engine."""
+        metrics = self.recorder.metrics
+        if change.state.value == "ready" and change.seconds is not None:
+            metrics.loaded(change.model, change.seconds)
+        elif change.reason is not None:
+            metrics.stopped(change.model, change.reason.value)
+            if change.reason is StopReason.START_FAILED:
+                metrics.load_failed(change.model)
+        if self._bus.watched:
+            self.recorder.refresh()
+
+    def inflight(self) -> object:
+        """The requests under way, as they stand now."""
+        self.recorder.refresh()
+        return self.recorder.inflight.snapshot()
+
+    def _now(self) -> Sequence[ModelNow]:
+        scheduler = self._engine.scheduler
+        return [
+            ModelNow(model, scheduler.state(model).value, scheduler.serving(model), scheduler.waiting(model))
+            for model in self._config.models
+        ]
+
+    # --- parts ---
+
+    def _captures(self, config: Config) -> Captures:
+        return Captures(config.capture_buffer * MEBIBYTE, warn=self._warn)
+
+    def _store(self, config: Config, captures: Captures) -> ActivityStore:
+        path = config.store.path if config.store is not None else None
+        try:
+            return ActivityStore(
+                path,
+                max_in_memory=config.metrics_max_in_memory,
+                warn=self._warn,
+                stored=self._stored,
+                has_capture=captures.has,
+            )
+        except StoreError as error:
+            raise ConfigError([f"store.path: {error}"]) from None
+
+    def _warn(self, line: str) -> None:
+        self._log.warning("%s", line)
+
+    def _stored(self, rows: Sequence[int]) -> None:
+        """On the writer's thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._tell, rows)
+        except RuntimeError:
+            return  # the loop is closed
+
+    def _tell(self, rows: Sequence[int]) -> None:
+        for row in rows if len(rows) <= TOLD_ONE_BY_ONE else rows[-1:]:
+            self._bus.publish("activity", {"id": row})
+
+
+class Known:
+    """A set that may be another one tomorrow."""
+
+    def __init__(self, names: Callable[[], frozenset[str]]) -> None:
+        self._names = names
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names()
+
+
+def known_models(config: Config) -> frozenset[str]:
+    """What a row may name as its model."""
+    offers = [(peer_id, model) for peer_id, peer in config.peers.items() for model in peer.models]
+    return frozenset([*config.models, *(model for _, model in offers), *(f"{peer}/{model}" for peer, model in offers)])
