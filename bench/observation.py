@@ -11,12 +11,11 @@ import timeit
 from collections.abc import Callable
 from time import process_time, thread_time
 
-from swapyard.observe.activity import ActivityStore
+from swapyard.observe.activity import Activity, ActivityStore
 from swapyard.observe.bus import Bus
 from swapyard.observe.captures import Captures
-from swapyard.observe.inflight import InFlight
+from swapyard.observe.inflight import InFlight, Phase
 from swapyard.observe.metrics import Metrics
-from swapyard.observe.recording import Recorder, Recording
 from swapyard.observe.usage import tap_response
 
 CHAT = "/v1/chat/completions"
@@ -40,39 +39,40 @@ def main() -> None:
     loop = asyncio.new_event_loop()
     captures = Captures(5 * 1024 * 1024, warn=print)
     store = ActivityStore(None, warn=print)
-    recorder = Recorder(loop, InFlight(Bus(loop), loop), captures, store, Metrics(models={"m"}, routes={CHAT}))
+    inflight, metrics = InFlight(Bus(loop), loop), Metrics(models={"m"}, routes={CHAT})
 
-    def begin() -> Recording:
-        return recorder.begin("m", CHAT, CHAT, "POST", FIELDS, "127.0.0.1", lambda: None, has_row=True)
+    def life(headers: list[tuple[bytes, bytes]], pieces: list[bytes]) -> None:
+        """What `proxy.recording` does for a request that finds its model ready."""
+        entry = inflight.add("m", CHAT, "POST", FIELDS, "127.0.0.1", lambda: None)
+        inflight.moved(entry, Phase.PREFILL)
+        inflight.answered(entry, headers)
+        tap = tap_response(CHAT, 200, headers[0][1].decode())
+        capture = captures.begin(CHAT, FIELDS, BODY)
+        assert capture is not None
+        capture.answered(200, headers)
+        for piece in pieces:
+            inflight.passed(entry, len(piece))
+            tap.feed(piece)
+            capture.feed(piece)
+        inflight.remove(entry)
+        usage = tap.end()
+        row = Activity(ended=1.76e9, model="m", path=CHAT, status=200, duration_ms=5, usage=usage, queue_ms=0)
+        row_id = store.record(row)
+        metrics.finished(row)
+        captures.keep(capture, row_id)
 
-    def document() -> None:
-        one = begin()
-        one.sent(BODY)
-        one.answered(200, JSON)
-        one.passed(ANSWER)
-        one.over()
-
-    def stream() -> None:
-        one = begin()
-        one.sent(BODY)
-        one.answered(200, SSE)
-        for _ in range(100):
-            one.passed(PIECE)
-        one.over()
-
-    def refused() -> None:
-        begin().over(status=429)
+    def figures() -> None:
+        whole = tap_response(CHAT, 200, "application/json; charset=utf-8")
+        whole.feed(ANSWER)
+        whole.end()
 
     tap = tap_response(CHAT, 200, "text/event-stream")
-    passing = begin()
-    passing.answered(200, SSE)
     print("| what | ns on the loop | ns in all threads |\n|---|---|---|")
     for name, call, number in (
-        ("a request with a JSON answer", document, 5_000),
-        ("a stream of 100 pieces", stream, 500),
-        ("a refused request", refused, 5_000),
+        ("a request with a JSON answer", lambda: life(JSON, [ANSWER]), 5_000),
+        ("a stream of 100 pieces", lambda: life(SSE, [PIECE] * 100), 500),
         ("UsageTap.feed", lambda: tap.feed(PIECE), 100_000),
-        ("Recording.passed, without a capture", lambda: passing.passed(PIECE), 100_000),
+        ("UsageTap, from opening to end, a JSON answer", figures, 5_000),
     ):
         print(f"| {name} | {nanoseconds(call, number, thread_time):,.0f} | {nanoseconds(call, number, process_time):,.0f} |")
     store.close()
