@@ -1,14 +1,20 @@
 """The page under /ui/, and the ways to it.
 
-A placeholder until the real UI is built: one page that lists the models, their states and how to call them. Whatever is no
-file of it is the page itself, so that links into the later UI (/ui/models) work already.
+Its files are built from `ui/` into `swapyard/page`. Whatever below /ui/ is no file, and has no dot in its last segment, is
+the page itself: its own router knows what to show. Files whose names carry a digest of their content never change, so that
+browsers keep them for ever; all others have an ETag. Compressed forms lie beside the files, made when the page was built.
 
 The page refers to everything relative to itself: a reverse proxy may serve Swapyard below a prefix that nobody here knows.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,45 +22,65 @@ from starlette.routing import Route
 
 from swapyard.api.answers import redirect
 from swapyard.api.services import Services
-from swapyard.errors import NotFound
+from swapyard.errors import NotFound, Unavailable
 
-_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-# Names and descriptions come from a configuration; even if one slipped through as markup, no script of it would run.
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "json": "application/json",
+    "webmanifest": "application/manifest+json",
+    "woff2": "font/woff2",
+    "wasm": "application/wasm",
+}
+# What models and configurations say is shown as text; even if something slipped through as markup, no script of it would
+# run. Styles may stand in elements, for charts, bars and formulas. Pictures and sounds come from answers (blob:, data:).
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "media-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_HEADERS = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _TO_FOLDER = b'="./'  # how the page refers to /ui/, to which there may be some steps up
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
+_DIGEST_IN_NAME = re.compile(r"^assets/.+-[\w-]{8}\.\w+$")
+_CODINGS = {"br": ".br", "gzip": ".gz"}  # the best first
+
+
+@dataclass(slots=True)
+class File:
+    """`forms`: its content by coding, "" for the plain one."""
+
+    media_type: str
+    forms: dict[str, bytes]
+    immutable: bool = False
+    etag: str = field(default="")
+
+    def __post_init__(self) -> None:
+        self.etag = hashlib.sha256(self.forms[""]).hexdigest()[:20]
 
 
 def routes(services: Services) -> list[Route]:
-    folder = resources.files("swapyard.api") / "page"
-    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-
-    def file_answer(name: str) -> Response:
-        return Response(files[name], headers=_HEADERS, media_type=_TYPES[name.rpartition(".")[2]])
+    files = read_files(resources.files("swapyard") / "page")
 
     async def page(request: Request) -> Response:
-        """The status page and its files."""
+        """The web page and its files."""
         name = request.path_params["file"]
-        if name in files:
-            return file_answer(name)
-        if "." in name.rpartition("/")[2]:
+        if name in files and name != "index.html":
+            return file_answer(request, files[name])
+        if "." in name.rpartition("/")[2] and name != "index.html":
             raise NotFound(f"there is no file /ui/{name[:200]}")
-        html = files["index.html"].replace(_TO_FOLDER, b'="' + b"../" * name.count("/"))
-        if services.config().api_keys:
-            html = html.replace(b"<body>", b'<body class="wants-key">')  # the example shows where the key goes
-        return Response(html, headers=_HEADERS, media_type="text/html")
+        if "index.html" not in files:
+            raise Unavailable("this Swapyard was installed without its web page; `make page` in its sources builds it")
+        html = files["index.html"].forms[""].replace(_TO_FOLDER, b'="' + (b"../" * name.count("/") or b"./"))
+        return file_answer(request, File(_TYPES["html"], {"": html}))
 
-    async def icon(_request: Request) -> Response:
+    async def icon(request: Request) -> Response:
         """The page's icon."""
-        return file_answer("favicon.svg")
+        if "favicon.svg" not in files:
+            raise NotFound("this Swapyard was installed without its web page")
+        return file_answer(request, files["favicon.svg"])
 
     async def root(_request: Request) -> Response:
         """Leads to /ui."""
@@ -76,3 +102,52 @@ def routes(services: Services) -> list[Route]:
         Route("/favicon.ico", icon),
         Route("/upstream", upstream, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
+
+
+def read_files(folder: Traversable, below: str = "") -> dict[str, File]:
+    """Every file of the page by its path below /ui/; empty where the page has not been built."""
+    found: dict[str, File] = {}
+    if not folder.is_dir():
+        return found
+    here = {entry.name: entry for entry in folder.iterdir()}
+    for name, entry in here.items():
+        ending = name.rpartition(".")[2]
+        if entry.is_dir():
+            found |= read_files(entry, f"{below}{name}/")
+        elif ending in _TYPES:
+            forms = {coding: here[name + tail].read_bytes() for coding, tail in _CODINGS.items() if name + tail in here}
+            immutable = _DIGEST_IN_NAME.match(below + name) is not None
+            found[below + name] = File(_TYPES[ending], {"": entry.read_bytes()} | forms, immutable)
+    return found
+
+
+def file_answer(request: Request, file: File) -> Response:
+    accepted = request.headers.get("accept-encoding", "")
+    coding = next((name for name in _CODINGS if name in file.forms and accepts(accepted, name)), "")
+    etag = f'"{file.etag}{"-" + coding if coding else ""}"'
+    headers = {
+        **_HEADERS,
+        "ETag": etag,
+        "Cache-Control": "public, max-age=31536000, immutable" if file.immutable else "no-cache",
+        "Vary": "Accept-Encoding",
+    }
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if etag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    if coding:
+        headers["Content-Encoding"] = coding
+    return Response(file.forms[coding], headers=headers | {"Content-Type": file.media_type})
+
+
+def accepts(header: str, coding: str) -> bool:
+    """Whether an Accept-Encoding names this coding, and not with a weight of 0."""
+    weights: Mapping[str, str] = dict(_weight(item) for item in header.lower().split(","))
+    try:
+        return float(weights.get(coding, "0")) > 0
+    except ValueError:
+        return False
+
+
+def _weight(item: str) -> tuple[str, str]:
+    name, _, parameters = item.partition(";")
+    return name.strip(), parameters.strip().removeprefix("q=") or "1"
