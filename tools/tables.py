@@ -24,7 +24,7 @@ from starlette.routing import Route
 from swapyard.api.app import all_routes
 from swapyard.config.file import NEW_RUN, FileConfig, FileModel
 from swapyard.proxy.endpoints import COMFYUI_MODEL, TABLE, Endpoint, Where
-from swapyard.proxy.gateway import PUBLIC
+from swapyard.proxy.gateway import is_public
 from swapyard.runtime.policy import NOT_PART_OF_A_RUN
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -110,7 +110,12 @@ def steering_row(route: Route) -> tuple[str, ...]:
     purpose = (inspect.getdoc(route.endpoint) or "").partition("\n")[0]
     if not purpose:
         sys.exit(f"{route.endpoint.__module__}: the handler of {route.path} has no docstring; its first line is the purpose")
-    return methods, f"`{route.path.replace(':path}', '}')}`", yes_or_no(route.path not in PUBLIC), purpose.rstrip(".")
+    return (
+        methods,
+        f"`{route.path.replace(':path}', '}')}`",
+        yes_or_no(not is_public("GET", route.path)),
+        purpose.rstrip("."),
+    )
 
 
 def yes_or_no(truth: bool) -> str:

@@ -5,6 +5,14 @@ import { defineConfig } from "vitest/config";
 const swapyard = process.env.SWAPYARD ?? "http://127.0.0.1:8080";
 const proxied = ["/api", "/v1", "/upstream", "/sdapi", "/logs", "/running", "/health", "/metrics", "/models", "/comfyui"];
 
+const LAZY = /\/shell\/(Palette|Help)\.svelte/;
+const CORE = /\/src\/(main\.ts|App\.svelte|shell\/|components\/|lib\/|pages\/Now\.svelte|pages\/now\/)|\/node_modules\/(svelte|esm-env|clsx)\/|vite\/preload-helper/;
+const LAZY_LIBS = /\/lib\/lazy\//;
+
+function isCore(id: string): boolean {
+  return CORE.test(id) && !LAZY.test(id) && !LAZY_LIBS.test(id);
+}
+
 export default defineConfig({
   // Relative: a reverse proxy may serve Swapyard below a prefix that nobody here knows.
   base: "./",
@@ -16,6 +24,12 @@ export default defineConfig({
     // Everything is a file of its own: no script and no style stands in the page (its Content-Security-Policy forbids them).
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // What every page needs, and the start page, come in one file: fewer requests until something is seen.
+        codeSplitting: { groups: [{ name: "core", test: isCore, includeDependenciesRecursively: false }] },
+      },
+    },
   },
   server: {
     proxy: Object.fromEntries(proxied.map((path) => [path, { target: swapyard, changeOrigin: true, ws: true }])),

@@ -84,7 +84,7 @@ class Unauthorized(RequestError):
     status = 401
     type = "authentication_error"
     code = "unauthorized"
-    headers = (("WWW-Authenticate", 'Basic realm="swapyard"'),)
+    headers: tuple[tuple[str, str], ...] = (("WWW-Authenticate", 'Basic realm="swapyard"'),)
 
 
 class NotFound(RequestError):

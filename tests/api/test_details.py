@@ -83,6 +83,16 @@ async def test_details_tell_the_run_the_loads_and_the_last_error(yard: Yard) -> 
     assert [change["id"] for change in told["transitions"]] == [6, 4, 2]
 
 
+async def test_a_list_tells_of_what_is_loaded_or_failed_and_of_nothing_else(yard: Yard) -> None:
+    yard.config = CONFIG
+    yard.facts = {"a/b": facts(state="ready"), "c": facts()}
+    assert (await yard.get("/api/models")).json == {"models": []}
+    yard.states = {"a/b": "ready", "gone with a reload": "stopping"}
+    assert [model["id"] for model in (await yard.get("/api/models")).json["models"]] == ["a/b"]
+    yard.failures = {"c": "exit code 3"}
+    assert [model["id"] for model in (await yard.get("/api/models")).json["models"]] == ["a/b", "c"]
+
+
 async def test_a_stopped_model_has_no_run(yard: Yard) -> None:
     yard.config = CONFIG
     yard.facts["c"] = facts()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,7 +104,6 @@ async def test_looking_at_things_changes_nothing(yard: Yard) -> None:
     yard.config = Config(models={"m": Model()})
     looked_at = (
         "/",
-        "/ui/",
         "/v1/models",
         "/models",
         "/v1/models/m",
@@ -138,45 +136,6 @@ async def test_looking_at_things_changes_nothing(yard: Yard) -> None:
 async def test_ways_to_the_page(yard: Yard, method: str, path: str, status: int, location: str) -> None:
     answer = await yard.ask(method, path)
     assert (answer.status, answer.headers["location"]) == (status, location)
-
-
-async def test_the_page_needs_nothing_but_its_own_files(yard: Yard) -> None:
-    page = await yard.get("/ui/")
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert "unsafe" not in page.headers["content-security-policy"]
-    assert "<script>" not in page.text
-    assert "style=" not in page.text
-    for name, kind in (("page.js", "text/javascript"), ("page.css", "text/css"), ("favicon.svg", "image/svg+xml")):
-        assert f'"{name}"' in page.text
-        answer = await yard.get(f"/ui/{name}")
-        assert answer.headers["content-type"].startswith(kind)
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert b"http://" not in answer.body.replace(b"http://www.w3.org/2000/svg", b"")
-    assert (await yard.get("/favicon.ico")).headers["content-type"] == "image/svg+xml"
-
-
-async def test_the_page_works_below_any_prefix(yard: Yard) -> None:
-    for name in ("/ui/", "/ui/page.js", "/ui/page.css"):
-        text = (await yard.get(name)).text
-        assert not re.search(r"""(href|src)="/|url\(/|location\.origin""", text)
-
-
-async def test_the_page_knows_whether_a_key_is_needed_and_never_which(yard: Yard) -> None:
-    assert "<body>" in (await yard.get("/ui/")).text
-    yard.config = Config(api_keys=("s3cret",))
-    page = (await yard.get("/ui/")).text
-    assert '<body class="wants-key">' in page
-    assert "s3cret" not in page
-
-
-async def test_a_path_of_the_later_ui_shows_the_page_and_a_missing_file_is_404(yard: Yard) -> None:
-    for above, name in (("../", "/ui/a/b"), ("../../../", "/ui/a/b/c/")):
-        assert f'src="{above}page.js"' in (await yard.get(name)).text
-        assert f'href="{above}../v1/models"' in (await yard.get(name)).text
-    assert (await yard.get("/ui/models")).body == (await yard.get("/ui/")).body
-    for missing in ("/ui/app.js", "/ui/../app.py", "/ui/%2e%2e/app.py"):
-        assert (await yard.get(missing)).status == 404
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------

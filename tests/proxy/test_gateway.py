@@ -96,7 +96,10 @@ async def test_a_model_without_a_path_is_redirected(open_yard: OpenYard, wire: A
         assert yard.processes == []
 
 
-@pytest.mark.parametrize("path", [b"/", b"/health", b"/wol-health", b"/favicon.ico", b"/upstream"])
+@pytest.mark.parametrize(
+    "path",
+    [b"/", b"/health", b"/wol-health", b"/favicon.ico", b"/upstream", b"/ui", b"/ui/", b"/ui/assets/a.js", b"/ui/logs"],
+)
 async def test_public_paths_need_no_key(open_yard: OpenYard, wire: Any, path: bytes) -> None:
     async with open_yard(m=1, config={"api_keys": ("k",)}) as yard, wire.connect(yard.port) as client:
         client.send(ask(b"GET", path))
@@ -105,7 +108,7 @@ async def test_public_paths_need_no_key(open_yard: OpenYard, wire: Any, path: by
 
 @pytest.mark.parametrize(
     "path",
-    [b"/v1/models", b"/v1/chat/completions", b"/upstream/m/x", b"/running", b"/ui/", b"/nowhere", b"/health/", b"/%68ealth"],
+    [b"/v1/models", b"/v1/chat/completions", b"/upstream/m/x", b"/running", b"/uix", b"/nowhere", b"/health/", b"/%68ealth"],
 )
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"HEAD", b"DELETE"])
 async def test_all_others_need_one(open_yard: OpenYard, wire: Any, path: bytes, method: bytes) -> None:
@@ -116,6 +119,21 @@ async def test_all_others_need_one(open_yard: OpenYard, wire: Any, path: bytes, 
             assert (answer.status, answer.one(b"www-authenticate")) == (401, b'Basic realm="swapyard"')
             assert answer.one(b"access-control-allow-origin") == b"*"
         assert yard.processes == []
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE"])
+async def test_the_page_is_public_for_looking_only(open_yard: OpenYard, wire: Any, method: bytes) -> None:
+    async with open_yard(m=1, config={"api_keys": ("k",)}) as yard, wire.connect(yard.port) as client:
+        client.send(ask(method, b"/ui/"))
+        assert (await client.response()).status == 401
+
+
+async def test_a_page_that_asks_for_the_key_itself_does_not_make_the_browser_ask(open_yard: OpenYard, wire: Any) -> None:
+    async with open_yard(m=1, config={"api_keys": ("k",)}) as yard, wire.connect(yard.port) as client:
+        client.send(ask(b"GET", b"/running", b"X-Requested-With: swapyard"))
+        answer = await client.response()
+        assert answer.status == 401
+        assert answer.all(b"www-authenticate") == []
 
 
 async def test_a_key_opens(open_yard: OpenYard, wire: Any) -> None:

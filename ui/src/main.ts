@@ -1,5 +1,13 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
+import { live } from "./lib/live.svelte";
+import { router } from "./lib/router.svelte";
+import { settings } from "./lib/settings.svelte";
+import "./lib/tokens.css";
+import "./lib/base.css";
 
+settings.apply();
+router.start();
+live.start();
 const target = document.getElementById("app");
 if (target) mount(App, { target });

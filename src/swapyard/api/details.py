@@ -62,6 +62,10 @@ class Details(Struct, frozen=True, kw_only=True):
     transitions: list[Change]
 
 
+class DetailsList(Struct, frozen=True):
+    models: list[Details]
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """`action`: `serve` (it is ready, nothing has to go), `start`, or `wait` (a load or a stop is under way, or who has to
     go is busy). `stops`: the models that would be stopped; `busy`: those of them that have requests to finish first."""
@@ -89,17 +93,24 @@ def routes(services: Services) -> list[Route]:
         """One model: its run, requests, loads, last error and last changes."""
         return json_answer(await _details(services, local(request)))
 
+    async def loaded(_request: Request) -> Response:
+        """Every model that is not stopped, or whose last run failed, in detail."""
+        known = services.config().models
+        wanted = sorted(model for model in {*services.states(), *services.failures()} if model in known)
+        return json_answer(DetailsList([await _details(services, model, changes=3) for model in wanted]))
+
     async def plan(request: Request) -> Response:
         """What would be stopped if the model were asked for now."""
         return json_answer(_plan(services, local(request)))
 
     return [
+        Route("/api/models", loaded),
         Route("/api/models/{id:path}/plan", plan),
         Route("/api/models/{id:path}", details),
     ]
 
 
-async def _details(services: Services, model: str) -> Details:
+async def _details(services: Services, model: str, changes: int = 20) -> Details:
     facts = services.facts(model)
     configured = services.config().models[model]
     loads = services.history.loads(model)
@@ -118,7 +129,7 @@ async def _details(services: Services, model: str) -> Details:
         queued=facts.queued,
         loads=Loads(loads.count, loads.failed, loads.median, loads.p95),
         last_error=services.history.last_error(model),
-        transitions=services.history.page(model=model, limit=20),
+        transitions=services.history.page(model=model, limit=changes),
     )
 
 

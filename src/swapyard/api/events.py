@@ -18,6 +18,7 @@ from starlette.routing import Route
 from swapyard.api.answers import LiveAnswer, Source
 from swapyard.api.services import Services
 from swapyard.api.status import model_status
+from swapyard.config.schema import Config
 from swapyard.observe.bus import message
 
 HEARTBEAT = 15.0  # seconds of silence before a comment is sent: proxies cut what is silent for long
@@ -90,8 +91,13 @@ def _present_state(services: Services) -> bytes:
             _log_event("proxy", logs.monitor("proxy").history()),
             _log_event("upstream", logs.monitor("upstream").history()),
             message("modelStatus", model_status(config, services.states())),
-            message("uiConfig", {"activity": {"session_id": list(config.session_headers)}}),
+            message("uiConfig", ui_config(config)),
             message("profileChanged", {"active": services.active_profile()}),
             message("inflight", services.inflight()),
         ]
     )
+
+
+def ui_config(config: Config) -> object:
+    """What the page has to know of the configuration."""
+    return {"activity": {"session_id": list(config.session_headers)}, "profiles": sorted(config.profiles)}

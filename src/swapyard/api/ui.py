@@ -61,8 +61,11 @@ class File:
         self.etag = hashlib.sha256(self.forms[""]).hexdigest()[:20]
 
 
-def routes(services: Services) -> list[Route]:
-    files = read_files(resources.files("swapyard") / "page")
+FOLDER: Traversable = resources.files("swapyard") / "page"
+
+
+def routes(_services: Services) -> list[Route]:
+    files = read_files(FOLDER)
 
     async def page(request: Request) -> Response:
         """The web page and its files."""

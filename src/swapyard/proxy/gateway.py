@@ -20,7 +20,22 @@ from swapyard.proxy.state import ProxyState
 # Answered here, so that a probe neither waits for the control plane nor costs it anything.
 HEALTH = frozenset({"/health", "/wol-health"})
 ALIVE = Reply(200, [(b"Content-Type", b"text/plain; charset=utf-8")], b"OK")
-PUBLIC = frozenset({"/", "/health", "/wol-health", "/favicon.ico", "/upstream"})
+PUBLIC = frozenset({"/", "/health", "/wol-health", "/favicon.ico", "/upstream", "/ui"})
+
+
+def is_public(method: str, path: str) -> bool:
+    """Needs no key. The page and its files tell nothing of this Swapyard: the page asks for a key, then for data."""
+    return path in PUBLIC or (path.startswith("/ui/") and method in ("GET", "HEAD"))
+
+
+class NeedsKey(Unauthorized):
+    """`asks`: browsers shall ask for a password. Not for a script of a page, which says so (`X-Requested-With`, as they have
+    for long): it asks by itself."""
+
+    def __init__(self, asks: bool) -> None:
+        super().__init__("a valid API key is needed: Authorization: Bearer KEY, or x-api-key")
+        if not asks:
+            self.headers = ()
 
 
 class Gateway:
@@ -50,9 +65,9 @@ class Gateway:
             if clean is not None:
                 location = clean.encode("latin-1") + (b"?" + head.query if head.query else b"")
                 return Answer(client, tidied(location))
-        if path not in PUBLIC and not state.authorized(head):
+        if not is_public(method, path) and not state.authorized(head):
             return self.error(
-                client, head, Unauthorized("a valid API key is needed: Authorization: Bearer KEY, or x-api-key")
+                client, head, NeedsKey(asks=not any(name == b"x-requested-with" for name, _, _ in head.fields))
             )
         if endpoint is None:
             allowed = allowed_methods(path)

@@ -1,0 +1,97 @@
+"""`python -m tools.api_types`: writes ui/src/lib/api.gen.ts, the types of the payloads of the API, from the structs.
+
+`PAYLOADS` names the structs that the page reads; those below them come along. A field that may be missing from the JSON is
+optional there. A test compares what `text` gives with the file.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import NODEFAULT, Struct, UnsetType
+
+from swapyard.api import details, load, profiles, running, status, transitions
+from swapyard.observe import history
+
+FILE = Path(__file__).parents[1] / "ui" / "src" / "lib" / "api.gen.ts"
+MADE = "// Made by `make types` from the structs of the server. Change those, not this file.\n"
+
+# By the name that the page knows it by.
+PAYLOADS: dict[str, type[Struct]] = {
+    "Change": history.Change,
+    "TransitionPage": transitions.Page,
+    "ModelStatus": status.ModelStatus,
+    "ModelRun": details.Run,
+    "ModelLoads": details.Loads,
+    "ModelDetails": details.Details,
+    "ModelDetailsList": details.DetailsList,
+    "Plan": details.Plan,
+    "LoadRecord": load.LoadRecord,
+    "ProfileRecord": profiles.ProfileRecord,
+    "ProfileList": profiles.ProfileList,
+    "Running": running.Running,
+}
+
+PLAIN = {
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    type(None): "null",
+    Any: "unknown",
+    object: "unknown",
+}
+
+
+def main() -> int:
+    FILE.write_text(text(), encoding="utf-8")
+    return 0
+
+
+def text() -> str:
+    return MADE + "".join(f"\nexport interface {name} {{\n{''.join(fields(kind))}}}\n" for name, kind in PAYLOADS.items())
+
+
+def fields(kind: type[Struct]) -> Iterator[str]:
+    hints = get_type_hints(kind)
+    for field in msgspec.structs.fields(kind):
+        parts = alternatives(hints[field.name])
+        has_default = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
+        may_miss = UnsetType in parts or (has_default and kind.__struct_config__.omit_defaults)
+        told = " | ".join(typed(part) for part in parts if part is not UnsetType)
+        yield f"  {field.encode_name}{'?' if may_miss else ''}: {told};\n"
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+
+
+def typed(hint: Any) -> str:
+    """Raises KeyError for what has no type in TypeScript yet; a struct has to be among `PAYLOADS`."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is typing.Annotated:
+        return typed(arguments[0])
+    if origin is typing.Literal:
+        return " | ".join(f'"{choice}"' for choice in arguments)
+    if origin in (list, tuple, deque, set, frozenset) or (isinstance(origin, type) and origin.__name__ == "Sequence"):
+        inside = " | ".join(typed(part) for part in alternatives(arguments[0]))
+        return f"({inside})[]" if "|" in inside else f"{inside}[]"
+    if origin is dict or (isinstance(origin, type) and origin.__name__ == "Mapping"):
+        return f"Record<string, {' | '.join(typed(part) for part in alternatives(arguments[1]))}>"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return " | ".join(f'"{member.value}"' for member in hint)
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return next(name for name, kind in PAYLOADS.items() if kind is hint)
+    return PLAIN[hint]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

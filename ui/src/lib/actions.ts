@@ -1,0 +1,77 @@
+// What people do to models. Every failure is told, with its reason and a way on; the promises never reject.
+import type { LoadRecord, Plan } from "./api.gen";
+import { ApiError, get, inPath, reason, send } from "./api";
+import { live } from "./live.svelte";
+import { link } from "./router.svelte";
+import { toasts } from "./toasts.svelte";
+
+/** Begins to load a model; the stream tells how it goes, and a failure is told when it comes. */
+export async function loadModel(id: string): Promise<void> {
+  try {
+    await send<LoadRecord>("POST", `api/models/load/${inPath(id)}`);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 409) return; // given up, by this page or another
+    failed(`${nameOf(id)} could not be loaded`, error, id);
+  }
+}
+
+/** Gives up waiting for a load that has not begun, and stops one that has. */
+export async function stopLoading(id: string): Promise<void> {
+  try {
+    await send("DELETE", `api/models/load/${inPath(id)}`);
+    await send("POST", `api/models/unload/${inPath(id)}`);
+  } catch (error) {
+    failed(`${nameOf(id)} could not be stopped`, error, id);
+  }
+}
+
+export async function unloadModel(id: string): Promise<void> {
+  try {
+    await send("POST", `api/models/unload/${inPath(id)}`);
+  } catch (error) {
+    failed(`${nameOf(id)} could not be unloaded`, error, id);
+  }
+}
+
+export async function unloadAll(): Promise<void> {
+  try {
+    await send("POST", "api/models/unload");
+    toasts.add({ tone: "ok", title: "All models are unloaded" });
+  } catch (error) {
+    toasts.add({ tone: "bad", title: "The models could not be unloaded", text: reason(error) });
+  }
+}
+
+/** What would have to go if the model were asked for now; null where that cannot be told. */
+export async function planOf(id: string): Promise<Plan | null> {
+  try {
+    return await get<Plan>(`api/models/${inPath(id)}/plan`);
+  } catch {
+    return null;
+  }
+}
+
+export async function setProfile(name: string | null): Promise<void> {
+  try {
+    await send("PUT", "api/profiles/active", { name });
+  } catch (error) {
+    toasts.add({ tone: "bad", title: "The profile could not be switched", text: reason(error) });
+  }
+}
+
+export async function cancelRequest(id: string): Promise<void> {
+  try {
+    await send("POST", `api/inflight/${encodeURIComponent(id)}/cancel`);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "not_found" && !live.inflight.some((request) => request.id === id)) return; // over
+    toasts.add({ tone: "bad", title: "The request could not be cancelled", text: reason(error) });
+  }
+}
+
+export function nameOf(id: string): string {
+  return live.model(id)?.name || id;
+}
+
+function failed(title: string, error: unknown, model: string): void {
+  toasts.add({ tone: "bad", title, text: reason(error), action: { label: "Show its log", href: link("model", { id: model, tab: "logs" }) } });
+}

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { ago, bytes, context, count, duration, natural, wholeDuration } from "./format";
+
+test.each([
+  [0.25, "250 ms"],
+  [8.24, "8.2 s"],
+  [59.6, "1 min 0 s"],
+  [75, "1 min 15 s"],
+  [3700, "1 h 1 min"],
+  [90000, "1 d 1 h"],
+  [null, "–"],
+])("duration of %s", (seconds, text) => expect(duration(seconds)).toBe(text));
+
+test("what counts down does not show fractions", () => expect(wholeDuration(8.2)).toBe("8 s"));
+
+test.each([
+  [0, "0 B"],
+  [1023, "1,023 B"],
+  [1536, "1.5 KiB"],
+  [150 * 1024 * 1024, "150 MiB"],
+  [undefined, "–"],
+])("%s bytes", (value, text) => expect(bytes(value)).toBe(text));
+
+test.each([
+  [32768, "32K"],
+  [131072, "128K"],
+  [1048576, "1M"],
+  [128000, "125K"],
+  [4000, "4,000"],
+])("a context of %s", (tokens, text) => expect(context(tokens)).toBe(text));
+
+test.each([
+  [0, "now"],
+  [12, "12 s ago"],
+  [300, "5 min ago"],
+  [7200, "2 h ago"],
+])("%s seconds ago", (seconds, text) => expect(ago(0, seconds * 1000)).toBe(text));
+
+test("numbers are grouped", () => expect(count(1234567)).toBe("1,234,567"));
+
+test("names are sorted as people do it", () => {
+  expect(["model-10", "Model-9", "a"].sort(natural)).toEqual(["a", "Model-9", "model-10"]);
+});

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { type Inflight, applyInflight } from "./inflight";
+
+function request(id: string, timestamp = `2026-01-01T00:00:0${id}Z`): Omit<Inflight, "seen"> {
+  const nothing = { req_headers: {}, resp_headers: {}, remote_ip: "", resp_bytes: 0, elapsed_ms: 0 };
+  return { id, timestamp, model: "m", req_path: "/", method: "POST", ...nothing };
+}
+
+test("a snapshot replaces, an upsert adds or changes, a removal takes away", () => {
+  let known = applyInflight([], { operation: "snapshot", requests: [request("2"), request("1")] }, 5);
+  expect(known.map(({ id }) => id)).toEqual(["1", "2"]);
+  known = applyInflight(known, { operation: "upsert", request: { ...request("1"), resp_bytes: 9 } }, 6);
+  known = applyInflight(known, { operation: "upsert", request: request("3") }, 7);
+  expect(known.map(({ id, resp_bytes, seen }) => [id, resp_bytes, seen])).toEqual([["1", 9, 6], ["2", 0, 5], ["3", 0, 7]]);
+  known = applyInflight(known, { operation: "remove", id: "2" }, 8);
+  expect(known.map(({ id }) => id)).toEqual(["1", "3"]);
+  expect(applyInflight(known, { operation: "snapshot" }, 9)).toEqual([]);
+});
+
+test("requests of the same second are in the order of their numbers", () => {
+  const known = applyInflight([], { operation: "snapshot", requests: [request("10", "t"), request("9", "t")] }, 0);
+  expect(known.map(({ id }) => id)).toEqual(["9", "10"]);
+});

@@ -1,0 +1,54 @@
+// The requests under way, as the event `inflight` tells them.
+
+export type Phase = "queued" | "loading" | "prefill" | "streaming";
+
+/** The fields from `phase` on are there as far as the server tells them. `seen`: when this browser heard of it, in ms, so that
+ * clocks need not agree: a request is `elapsed_ms` + (now - `seen`) old. */
+export interface Inflight {
+  id: string;
+  timestamp: string;
+  model: string;
+  req_path: string;
+  method: string;
+  req_headers: Record<string, string> | null;
+  remote_ip: string;
+  resp_headers: Record<string, string> | null;
+  resp_bytes: number;
+  elapsed_ms: number;
+  metadata?: Record<string, string>;
+  phase?: Phase;
+  /** In the queue, from 1. */
+  position?: number;
+  /** The model that has to finish, or to go, first. */
+  waiting_for?: string | string[];
+  queued_ms?: number;
+  load_ms?: number;
+  first_byte_ms?: number;
+  tokens?: number;
+  stream?: boolean;
+  seen: number;
+}
+
+type Told = Omit<Inflight, "seen">;
+export type InflightEvent =
+  | { operation: "snapshot"; requests?: Told[] | null }
+  | { operation: "upsert"; request: Told }
+  | { operation: "remove"; id: string };
+
+/** `now`: ms since the epoch. Sorted by start, then id. */
+export function applyInflight(known: readonly Inflight[], event: InflightEvent, now: number): readonly Inflight[] {
+  switch (event.operation) {
+    case "snapshot":
+      return (event.requests ?? []).map((request) => ({ ...request, seen: now })).sort(byStart);
+    case "upsert": {
+      const others = known.filter((request) => request.id !== event.request.id);
+      return [...others, { ...event.request, seen: now }].sort(byStart);
+    }
+    case "remove":
+      return known.filter((request) => request.id !== event.id);
+  }
+}
+
+function byStart(a: Told, b: Told): number {
+  return a.timestamp.localeCompare(b.timestamp) || Number(a.id) - Number(b.id);
+}
