@@ -83,6 +83,7 @@ def test_every_import_is_of_the_standard_library_ours_or_a_dependency() -> None:
         "msgspec",
         "prometheus_client",
         "psutil",
+        "pynvml",
         "starlette",
         "uvloop",
         "winloop",

@@ -136,8 +136,8 @@ How a file is read, and what belongs together: [configuration](configuration.md)
 All keys are optional unless their meaning says otherwise.
 
 `reload` says when a changed value counts: `at once`; with a `new run`, for which a running model is replaced as soon as it
-is idle; with the `next start` of Swapyard; `where it is used`, as the keys there. `nothing yet`: the key is read and
-checked, and nothing uses it in this version.
+is idle; with the `next start` of Swapyard; `where it is used`, as the keys there; `never`:
+the key has no effect.
 
 """
 

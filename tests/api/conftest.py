@@ -18,6 +18,9 @@ from swapyard.config.schema import Config
 from swapyard.observe.bus import Bus
 from swapyard.observe.history import History
 from swapyard.observe.logs import Logs
+from swapyard.observe.system.gpus import Gpus
+from swapyard.observe.system.hardware.snapshot import Snapshot
+from swapyard.observe.system.sampling import Sampling
 from swapyard.proxy.replies import render
 from swapyard.proxy.resolve import Names
 
@@ -85,11 +88,14 @@ class Yard:
     gone: asyncio.Event | None = None  # what an unload waits for
     failures: dict[str, str] = field(default_factory=dict)
     loads: list[PlayedLoad] = field(default_factory=list)
+    hardware: Snapshot | None = None
+    metrics: bytes = b""
     begin_load: Callable[[PlayedLoad], None] = lambda load: None  # what becomes of a load at once
 
     def __post_init__(self) -> None:
         loop: Any = None  # no timers: nothing here publishes later
         self.bus = Bus(loop)
+        self.sampling = Sampling(self.logs.proxy_logger(), lambda: Gpus([]))
         self.app = make_app(
             Services(
                 build=Build("1.2.3", "c0ffee", "2026-11-22"),
@@ -110,6 +116,9 @@ class Yard:
                 unload=self._unload,
                 active_profile=lambda: self.profile,
                 activate_profile=self._activate,
+                sampling=self.sampling,
+                hardware=self._hardware,
+                metrics=self._metrics,
                 mask_command=lambda cmd: cmd.replace("s3cret", "***"),
                 render_error=render,
                 data_plane=("/v1/chat/completions", "/v1/messages"),
@@ -119,6 +128,12 @@ class Yard:
     def _cancel(self, entry: str) -> bool:
         self.cancelled.append(entry)
         return entry == "7"
+
+    async def _hardware(self) -> Snapshot | None:
+        return self.hardware
+
+    async def _metrics(self) -> bytes:
+        return self.metrics
 
     def _activate(self, profile: str | None) -> None:
         self.profile = profile

@@ -1,7 +1,7 @@
 """What the control plane needs from the rest of Swapyard, and nothing more. `app` fills it in.
 
 What changes with a reload or from moment to moment is a callable. All of it is called on the event loop and returns at
-once, except `unload`.
+once, except `unload`, `hardware` and `metrics`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from swapyard.config.schema import Config
 from swapyard.errors import RequestError
@@ -19,6 +19,10 @@ from swapyard.observe.captures import Captures
 from swapyard.observe.history import History
 from swapyard.observe.logs import Logs
 from swapyard.proxy.resolve import Names
+
+if TYPE_CHECKING:  # they take a while to load, and come after the listener
+    from swapyard.observe.system.hardware.snapshot import Snapshot
+    from swapyard.observe.system.sampling import Sampling
 
 
 class Reply(Protocol):
@@ -104,6 +108,9 @@ class Services:
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
     `active_profile`: the id of the active profile, None while none is.
     `activate_profile`: makes this profile of the configuration the active one; None: none.
+    `sampling`: what is measured of the machine.
+    `hardware`: what the machine is; None when it cannot be told. Takes up to ten seconds.
+    `metrics`: the text for Prometheus.
     `mask_command`: a command text with what looks like a secret blotted out.
     `data_plane`: the paths that the gateway serves itself, for a hint to who mistypes one.
     """
@@ -126,6 +133,9 @@ class Services:
     unload: Callable[[Collection[str] | None], Awaitable[None]]
     active_profile: Callable[[], str | None]
     activate_profile: Callable[[str | None], None]
+    sampling: Sampling
+    hardware: Callable[[], Awaitable[Snapshot | None]]
+    metrics: Callable[[], Awaitable[bytes]]
     mask_command: Callable[[str], str]
     render_error: RenderError
     data_plane: Collection[str] = ()

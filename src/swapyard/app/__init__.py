@@ -60,6 +60,8 @@ from swapyard.runtime.threads import in_daemon_thread
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from swapyard.app.monitoring import Monitoring
+
 SHUTDOWN_BUDGET = 30.0  # seconds for everything
 KEPT_FOR_PROCESSES = 10.0  # of it, at most, for stopping processes in order
 KEPT_FOR_KILLING = 1.0
@@ -149,6 +151,7 @@ class App:
         self._stopping = asyncio.Event()
         self._reload_asked = asyncio.Event()
         self._housekeeping: list[asyncio.Task[Any]] = []
+        self.monitoring: Monitoring | None = None  # it comes with the control plane
         self._signals = 0
         self._warn(loaded)
         self._tell_strategies()
@@ -164,7 +167,7 @@ class App:
     def _launchpad(self, config: Config) -> ConfiguredLaunchpad:
         return ConfiguredLaunchpad(config, self._launcher, self.logs, lambda text: split_command(text, sys.platform))
 
-    def _services(self) -> Services:
+    def _services(self, monitoring: Monitoring) -> Services:
         return Services(
             build=self._options.build,
             started=int(time.time()),
@@ -184,6 +187,9 @@ class App:
             unload=self.engine.unload,
             active_profile=lambda: self.gateway.state.profile,
             activate_profile=self.activate_profile,
+            sampling=monitoring.sampling,
+            hardware=monitoring.hardware,
+            metrics=monitoring.prometheus,
             mask_command=masked_command,
             render_error=render,
             data_plane=tuple(row.path for row in TABLE),
@@ -237,9 +243,17 @@ class App:
         return 0
 
     async def _settle(self) -> None:
-        await self._control_plane.arrive(self._services())
+        self.monitoring = await asyncio.to_thread(self._make_monitoring)
+        if not self._stopping.is_set():
+            self.monitoring.configure(self.config)
+        await self._control_plane.arrive(self._services(self.monitoring))
         gc.collect()
         gc.freeze()  # what is loaded now stays: the collector need not look at it again with every generation
+
+    def _make_monitoring(self) -> Monitoring:
+        from swapyard.app.monitoring import Monitoring
+
+        return Monitoring(self.log, self._options.build.version, self.accounts.recorder.metrics)
 
     def _keep_house(self) -> None:
         self._housekeeping.append(self.spawn(self._reload_when_asked(), "reload"))
@@ -348,6 +362,8 @@ class App:
         self.gateway.state = state
         self.server.change_limits(client_limits(new.http))
         self.peers.use(peers)
+        if self.monitoring is not None:
+            self.monitoring.configure(new)
         scheduler = new.routing.scheduler
         another = partial(scheduler_of, scheduler) if scheduler != old.routing.scheduler else None
         self.engine.change_policy(policy, launchpad, replaced, another)
@@ -378,6 +394,8 @@ class App:
     def _end_at_once(self) -> None:
         """Without order, but leaving no process behind. Works without a running loop, from any thread."""
         kill_everything_now()
+        if self.monitoring is not None:
+            self.monitoring.stop()
         self.logs.close(0.2)
         os._exit(1)
 
@@ -389,6 +407,8 @@ class App:
         listener.close()
         self.log.info("shutting down; a second signal stops everything at once")
         await self._end_housekeeping()
+        if self.monitoring is not None:
+            self.monitoring.stop()
         self.logs.end_streams()
         self.bus.close()
         self.engine.begin_shutdown()
@@ -402,6 +422,8 @@ class App:
         await self.engine.finish_shutdown(max(ends - KEPT_FOR_KILLING - self.loop.time(), 1.0))
         await self._wait_for_connections(LAST_WORDS)
         self.server.abort()
+        if self.monitoring is not None:
+            await self.monitoring.join()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -16,7 +16,6 @@ from msgspec import Meta, Struct, field
 # When a changed value counts, for keys where that is not at once. (Of models' keys `runtime.policy` says which make a run.)
 NEW_RUN: Final = "new run"
 NEXT_START: Final = "next start"
-NOTHING_YET: Final = "nothing yet"
 NEVER: Final = "never"
 WHERE_USED: Final = "where it is used"
 
@@ -234,8 +233,8 @@ class FileStore(Struct, kw_only=True, frozen=True):
 
 
 class FilePerformance(Struct, kw_only=True, frozen=True):
-    disabled: Annotated[bool, doc("Turn system and GPU sampling off.", NOTHING_YET)] = False
-    every: Annotated[str, doc("Sampling interval such as 5s or 1m30s, at least 5s.", NOTHING_YET)] = "5s"
+    disabled: Annotated[bool, doc("Turn system and GPU sampling off.")] = False
+    every: Annotated[str, doc("Sampling interval such as 5s or 1m30s, at least 5s.")] = "5s"
 
 
 class FileActivity(Struct, kw_only=True, frozen=True):
