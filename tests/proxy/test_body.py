@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from swapyard.errors import BadRequest
-from swapyard.proxy.body import PIECE, Asked, BodyKind, kind_of, read, read_form, read_json, read_query
+from swapyard.proxy.body import MOST_PAIRS, PIECE, Asked, BodyKind, kind_of, read, read_form, read_json, read_query
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
 
@@ -315,6 +315,16 @@ URLENCODED = b"application/x-www-form-urlencoded; charset=utf-8"
 )
 def test_forms(content_type: bytes | None, body: bytes, query: bytes, asked: Asked) -> None:
     assert read_form(content_type, body, query) == asked
+
+
+def test_a_query_or_form_of_very_many_pairs_is_refused_because_all_others_wait_while_it_is_read() -> None:
+    most = b"model=a" + (MOST_PAIRS - 1) * b"&"
+    assert read(b"application/x-www-form-urlencoded", most, b"").model == "a"
+    assert read_query(most).model == "a"
+    with pytest.raises(BadRequest, match=f"more than {MOST_PAIRS} pairs"):
+        read(b"application/x-www-form-urlencoded", most + b"&", b"")
+    with pytest.raises(BadRequest, match=f"more than {MOST_PAIRS} pairs"):
+        read_query(most + b"&")
 
 
 def test_a_form_without_a_model_is_told_what_it_was_taken_for() -> None:

@@ -26,6 +26,7 @@ from swapyard.proxy.forms import Field, FormScanner
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 PIECE = 64 * 1024  # bytes looked at together for UTF-8
+MOST_PAIRS: Final = 2_000  # of a query or url-encoded form; each one takes up to 5 us in all, for which all others wait
 EXCERPT = 24  # bytes shown on each side of the place where a body breaks
 
 
@@ -247,7 +248,9 @@ def _values(encoded: bytes, key: bytes) -> Iterator[str]:
 
 
 def pairs(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The pairs of a query or form in order: names decoded, values as written."""
+    """The pairs of a query or form in order: names decoded, values as written. Raises BadRequest for too many."""
+    if encoded.count(b"&") >= MOST_PAIRS:
+        raise BadRequest(f"a query or url-encoded form of more than {MOST_PAIRS} pairs cannot be read")
     for pair in encoded.split(b"&"):
         name, _, value = pair.partition(b"=")
         yield (unquote_to_bytes(name.replace(b"+", b" ")) if b"%" in name or b"+" in name else name), value

@@ -32,6 +32,7 @@ _PARAMETER: Final = re.compile(
 )
 # RFC 2046 5.1.1 allows 70 characters, and not all of these; clients are known to go beyond.
 _BOUNDARY: Final = re.compile(rb"[\x20-\x7e]{0,199}[\x21-\x7e]").fullmatch
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 _LINE_END: Final = re.compile(rb"[ \t]*\r\n")  # blanks behind a boundary are "transport padding"
 _LINE_END_BEGUN: Final = re.compile(rb"[ \t]{0,200}\r?").fullmatch
 _PLAIN_ENCODINGS: Final = frozenset({b"7bit", b"8bit", b"binary"})
@@ -128,8 +129,8 @@ class FormScanner:
             return True
         if first.startswith(begun) or begun == b"\r":
             return False
-        if begun.startswith(b"\r\n"):
-            self._cursor += 2
+        if empty := _EMPTY_LINES.match(self._data, self._cursor):
+            self._cursor = empty.end()
             return True
         raise self._broken(f"it does not begin with its boundary, {_shown(first)}")
 
