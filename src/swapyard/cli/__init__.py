@@ -15,7 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-from swapyard.cli.arguments import Check, Command, Demo, Listen, Schema, Serve, ShowHelp, ShowVersion, UsageError, parse
+from swapyard.cli.arguments import (
+    Check,
+    Command,
+    Demo,
+    Listen,
+    Monitor,
+    Schema,
+    Serve,
+    ShowHelp,
+    ShowVersion,
+    UsageError,
+    parse,
+)
 from swapyard.errors import ConfigError
 
 
@@ -60,6 +72,10 @@ def perform(command: Command) -> int:
             from swapyard.cli import check
 
             return check.run(_path(config), _path(config_dir), sys.stdout)
+        case Monitor(every):
+            from swapyard.cli import monitor
+
+            return monitor.run(every, sys.stdout)
         case Schema():
             from swapyard.cli import schema
 

@@ -1,7 +1,7 @@
 """The command line: which words it takes and what they mean. Pure; nothing is read, started or printed here.
 
     swapyard [serve] flags      llama-swap's flags, so that one word of a service file changes
-    swapyard check | schema | demo
+    swapyard check | schema | monitor | demo
 
 Flags are read as Go reads them, because that is what llama-swap's users write: one dash or two, `-flag value` or
 `-flag=value`, switches only as `-flag` or `-flag=true`, the last one wins, and reading ends at the first word that is no
@@ -14,6 +14,7 @@ nor command is bad usage: nothing after it would be read, so that it can only be
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -64,6 +65,13 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitor:
+    """Print figures of the machine. `every`: seconds; None: once."""
+
+    every: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Demo:
     """Serve the built-in configuration."""
 
@@ -80,7 +88,7 @@ class ShowHelp:
     text: str
 
 
-Command = Serve | Check | Schema | Demo | ShowVersion | ShowHelp
+Command = Serve | Check | Schema | Monitor | Demo | ShowVersion | ShowHelp
 
 
 # --- the grammar -------------------------------------------------------------------------------------------------------
@@ -101,6 +109,7 @@ LISTEN: Final = Flag("listen", "HOST:PORT", "where to listen; an empty host mean
 TLS_CERT: Final = Flag("tls-cert-file", "FILE", "serve TLS with this certificate ...")
 TLS_KEY: Final = Flag("tls-key-file", "FILE", "... and its key")
 WATCH: Final = Flag("watch-config", "", "reload when the configuration changes (SIGHUP always does)")
+EVERY: Final = Flag("every", "SECONDS", "print them again every so many seconds, at least 0.5")
 VERSION: Final = Flag("version", "", "print the version and exit")
 HELP: Final = Flag("help", "", "print this and exit")
 
@@ -112,11 +121,13 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Flag, ...]]]] = {
     ),
     "check": ("find every problem in a configuration, or print what it amounts to", (CONFIG, CONFIG_DIR, HELP)),
     "schema": ("print the JSON Schema of the configuration, for editors", (HELP,)),
+    "monitor": ("print figures of this machine and its GPUs, and where they come from", (EVERY, HELP)),
     "demo": ("serve a few scripted models, to try swapping without a GPU", (LISTEN, HELP)),
 }
 # Words that people try, and what they are called here.
 _MEANT: Final = {**{name: f"swapyard {name}" for name in COMMANDS}, "help": "--help", "version": "--version"}
 
+LEAST_EVERY: Final = 0.5  # seconds
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -142,6 +153,8 @@ def parse(arguments: Sequence[str]) -> Command:
             return Check(given.get(CONFIG.name) or None, given.get(CONFIG_DIR.name) or None)
         case "schema":
             return Schema()
+        case "monitor":
+            return Monitor(_seconds(given[EVERY.name]) if EVERY.name in given else None)
         case "demo":
             return Demo(listen)
         case _:
@@ -164,6 +177,16 @@ def _serve(given: dict[str, str], rest: list[str], listen: Listen | None) -> Ser
         watch_config=WATCH.name in given,
         warnings=tuple(warnings),
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = math.nan
+    if not LEAST_EVERY <= seconds < math.inf:
+        raise UsageError(f'--{EVERY.name} must be a number of seconds, {LEAST_EVERY} or more, not "{text}"')
+    return seconds
 
 
 def _require_configuration(given: dict[str, str], warnings: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from swapyard.observe.system.hardware.host import read
@@ -12,12 +11,20 @@ from swapyard.observe.system.hardware.snapshot import Environment
 from swapyard.observe.system.samples import SourceProblem
 from swapyard.observe.system.tool import Tool
 
-Ask = Callable[..., str]
-
 _CONTAINERS = {"docker": "Docker", "lxc": "LXC", "lxc-libvirt": "LXC", "rkt": "rkt", "podman": "podman"}
 _CONTAINERS |= {"containerd": "containerd", "systemd-nspawn": "systemd-nspawn"}
 _MACHINES = {"kvm": "KVM", "vmware": "VMware", "oracle": "VirtualBox", "microsoft": "Hyper-V", "qemu": "QEMU", "xen": "Xen"}
-_MAKERS = ("Hyper-V", "VMware", "VirtualBox", "KVM", "QEMU")  # as they write their names into a machine's firmware
+# What stands in the firmware of a virtual machine.
+_SIGNS = {
+    "hyper-v": "Hyper-V",
+    "microsoft corporation virtual machine": "Hyper-V",
+    "vmware": "VMware",
+    "virtualbox": "VirtualBox",
+    "kvm": "KVM",
+    "qemu": "QEMU",
+    "amazon ec2": "KVM",
+    "google compute engine": "KVM",
+}
 
 
 def environment(root: Path, system: str = sys.platform, *, kernel: str | None = None) -> Environment:
@@ -40,28 +47,35 @@ def _linux(root: Path, kernel: str) -> Environment:
         return Environment("container", "Docker")
     if (root / "run/.containerenv").exists():
         return Environment("container", "podman")
-    told = parse_container_variable(read(root / "run/systemd/container"))
-    return told or of_detection(*_detect())
+    if word := read(root / "run/systemd/container").strip():  # what a container's manager leaves there
+        return Environment("container", _CONTAINERS.get(word, word))
+    if (root / "var/run/secrets/kubernetes.io").exists():
+        return Environment("container", "Kubernetes")
+    detected = _detected()
+    return of_firmware(root) if detected is None else of_detection(detected)
 
 
-def parse_container_variable(content: str) -> Environment | None:
-    """What a container's manager leaves in /run/systemd/container, one word."""
-    word = content.strip()
-    return Environment("container", _CONTAINERS.get(word, word)) if word else None
-
-
-def _detect() -> tuple[bool, str]:
-    tool = Tool("systemd-detect-virt", limit=2.0)
+def _detected() -> str | None:
+    """What systemd-detect-virt says; None where it cannot be asked."""
     try:
-        return True, tool.ask([]).strip()
-    except SourceProblem as problem:  # it ends with 1 and says "none" where nothing is virtual
-        return "none" in str(problem), "none"
+        return Tool("systemd-detect-virt", limit=2.0).ask([]).strip()
+    except SourceProblem as problem:  # it ends with 1 where nothing is virtual
+        return "none" if str(problem).endswith(": none") else None
 
 
-def of_detection(is_known: bool, word: str) -> Environment:
-    """`word`: what systemd-detect-virt says."""
-    if not is_known:
+def of_firmware(root: Path) -> Environment:
+    """What the processor and the firmware say: on x86 a guest sees the flag `hypervisor`."""
+    flags = next((line for line in read(root / "proc/cpuinfo").splitlines() if line.startswith("flags")), "")
+    if not flags:
         return Environment("unknown")
+    if "hypervisor" not in flags.split():
+        return Environment("native")
+    maker = " ".join(read(root / "sys/class/dmi/id" / name).strip() for name in ("sys_vendor", "product_name"))
+    return Environment("virtual_machine", _maker(maker))
+
+
+def of_detection(word: str) -> Environment:
+    """`word`: what systemd-detect-virt says."""
     if word in ("none", ""):
         return Environment("native")
     if word in _CONTAINERS:
@@ -77,10 +91,14 @@ def of_macos(present: str) -> Environment:
 
 def of_windows(maker: str) -> Environment:
     """`maker`: manufacturer and model of the computer."""
-    if "microsoft corporation virtual machine" in maker.lower():
-        return Environment("virtual_machine", "Hyper-V")
-    name = next((name for name in _MAKERS if name.lower() in maker.lower()), None)
+    name = _maker(maker)
     return Environment("virtual_machine", name) if name else Environment("unknown")
+
+
+def _maker(text: str) -> str | None:
+    """Of a virtual machine, by what stands in its firmware."""
+    lower = text.lower()
+    return next((name for sign, name in _SIGNS.items() if sign in lower), None)
 
 
 def _ask(program: str, *arguments: str) -> str:
