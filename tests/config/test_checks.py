@@ -128,7 +128,7 @@ SPILL = "selectors: {s: {strategy: spillover, targets: [a, b]}}\n"
         (AB + MATRIX % "{sets: {s: a}, vars: {v: al}}", f"{MATRIX_PATH}.vars.v", 'unknown model "al"'),
         (AB + MATRIX % "{sets: {s: a}, evict_costs: {a: 0}}", f"{MATRIX_PATH}.evict_costs.a", "must be 1 or more, got 0"),
         (AB + MATRIX % "{sets: {s: a}, evict_costs: {c: 1}}", f"{MATRIX_PATH}.evict_costs.c", 'unknown model or var "c"'),
-        (AB + MATRIX % "{sets: {s: a & c}}", f"{MATRIX_PATH}.sets.s", 'unknown model or var "c" (column 4)'),
+        (AB + MATRIX % "{sets: {s: a & c}}", f"{MATRIX_PATH}.sets.s", 'unknown model or var "c" (column 5)'),
         (AB + MATRIX % "{sets: {s: ''}}", f"{MATRIX_PATH}.sets.s", "is empty"),
         (AB + MATRIX % "{sets: {s: ~}}", f"{MATRIX_PATH}.sets.s", "is empty"),
         (AB + MATRIX % "{sets: {s: [a]}}", f"{MATRIX_PATH}.sets.s", "must be a string, got a list"),

@@ -214,6 +214,29 @@ def test_other_syntax_errors_get_no_hint_about_references(load: Any, text: str) 
     assert "needs quotes" not in "".join(load.problems(text))
 
 
+@pytest.mark.parametrize(
+    ("cmd", "hint"),
+    [
+        ('    cmd: server --note "a: b"', "is quoted as a whole"),
+        ('    cmd: "/my programs/server" --port 1', "a value that begins with a quote ends with it"),
+        ('    cmd: "server \\d"', "a backslash is written twice"),
+        ("    cmd: @server", "a value that begins with @ needs quotes"),
+        ("    cmd: *.gguf", "a value that begins with * needs quotes"),
+        ("\t  cmd: server", "indent with blanks, not with tabs"),
+        ("    cmd: server\n   ttl: 5", "not indented like those it belongs to"),
+        ("    cmd server\n    ttl: 5", "the colon of the line before"),
+        ("    cmd: server\n      ttl: 5", "indented too far"),
+        ("    cmd: |\n    server\n    ttl: 5", "line 4 is no key"),
+        ("    aliases: [a, b\n    ttl: 5", "it began in line 3"),
+        ('    cmd: "server\n    ttl: 5', "it began in line 3"),
+    ],
+)
+def test_how_a_syntax_error_usually_comes_about_is_told(load: Any, cmd: str, hint: str) -> None:
+    (problem,) = load.problems(f"models:\n  m:\n{cmd}\n")
+    assert ": not valid YAML: " in problem
+    assert hint in problem
+
+
 def test_ids_and_other_keys_are_their_written_text(load: Any) -> None:
     models = load.resolved("models: {1: {cmd: 'x ${PORT}'}, true: {cmd: 'x ${PORT}'}, 1.10: {cmd: 'x ${PORT}'}}").models
     assert set(models) == {"1", "true", "1.10"}

@@ -18,14 +18,10 @@ from yaml.cyaml import CParser  # type: ignore[attr-defined]  # types-PyYAML lea
 from swapyard.config import environ as env
 from swapyard.config.nodes import PLAIN, STR, UNKNOWN, Mapping, Node, Sequence, is_empty
 from swapyard.config.problems import Problems
+from swapyard.config.yaml_faults import TooDeep, explain
 
 MAX_DEPTH = 100
 MAX_EXPANDED = 3_000_000  # nodes, aliases counted each time they are used
-QUOTE_IT = '; in {} and [] a value with ${...} needs quotes, as in {cmd: "server --port ${PORT}"}'
-
-
-class TooDeep(yaml.MarkedYAMLError):
-    pass
 
 
 class NamedText(io.StringIO):
@@ -91,29 +87,6 @@ def anchored_keys(document: Any, text: str) -> frozenset[str]:
     pairs = [pair for pair in document.value if type(pair[0]) is ScalarNode]
     spans = ((key.value, key.start_mark.index, value.end_mark.index) for key, value in pairs)
     return frozenset(name for name, start, end in spans if text.find("&", start, end) >= 0)
-
-
-def explain(error: yaml.YAMLError, text: str) -> tuple[int, str]:
-    """Line (from 1) and message of a syntax error."""
-    if isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        if isinstance(error, TooDeep):
-            return line, str(error.problem)
-        column = f" (column {mark.column + 1})" if mark is not None else ""
-        context = f" {error.context}" if error.context else ""
-        hint = QUOTE_IT if mark is not None and is_bare_reference(mark, text) else ""
-        return line, f"not valid YAML: {error.problem}{context}{column}{hint}"
-    if isinstance(error, yaml.reader.ReaderError):
-        before = text[: error.position] if isinstance(error.position, int) else ""
-        return before.count("\n") + 1, f"not valid YAML: {error.reason}"
-    return 1, f"not valid YAML: {error}"
-
-
-def is_bare_reference(mark: Any, text: str) -> bool:
-    """Whether the error is at the brace of an unquoted `${`. In flow style that brace begins a mapping."""
-    lines = text.splitlines()
-    return bool(mark.line < len(lines) and mark.column > 0 and lines[mark.line].startswith("${", mark.column - 1))
 
 
 class Builder:

@@ -81,8 +81,8 @@ class Parser:
             raise ExpressionError("is empty")
         expression = self.any_of(0)
         if self.next < len(self.tokens):
-            position, token = self.tokens[self.next]
-            raise ExpressionError(f'"{token}" is not expected here (column {position})')
+            column, token = self.tokens[self.next]
+            raise ExpressionError(f'"{token}" is not expected here (column {column})')
         return expression
 
     def any_of(self, depth: int) -> Expression:
@@ -99,18 +99,18 @@ class Parser:
 
     def atom(self, depth: int) -> Expression:
         if self.next == len(self.tokens):
-            raise ExpressionError(f"ends where a model is expected (column {len(self.text)})")
-        position, word = self.tokens[self.next]
+            raise ExpressionError(f"ends where a model is expected (column {len(self.text) + 1})")
+        column, word = self.tokens[self.next]
         if word in ("&", "|", ")"):
-            raise ExpressionError(f'"{word}" is not expected here (column {position})')
+            raise ExpressionError(f'"{word}" is not expected here (column {column})')
         self.next += 1
         if word == "(":
-            return self.group(depth + 1, position)
+            return self.group(depth + 1, column)
         if word.startswith("+"):
-            return self.reference(word[1:], position)
+            return self.reference(word[1:], column)
         model = self.resolve.get(word)
         if model is None:
-            raise ExpressionError(f'unknown model or var "{word}" (column {position})')
+            raise ExpressionError(f'unknown model or var "{word}" (column {column})')
         return Model(model)
 
     def group(self, depth: int, opened: int) -> Expression:
@@ -121,11 +121,11 @@ class Parser:
             raise ExpressionError(f'the "(" of column {opened} is not closed')
         return expression
 
-    def reference(self, name: str, position: int) -> Expression:
+    def reference(self, name: str, column: int) -> Expression:
         if not name:
-            raise ExpressionError(f'"+" must be followed by a set\'s name (column {position})')
+            raise ExpressionError(f'"+" must be followed by a set\'s name (column {column})')
         if name not in self.sets:
-            raise ExpressionError(f'"+{name}" refers to a set that is not defined (column {position})')
+            raise ExpressionError(f'"+{name}" refers to a set that is not defined (column {column})')
         return Reference(name)
 
     def takes(self, token: str) -> bool:
@@ -136,22 +136,23 @@ class Parser:
 
 
 def tokens(text: str) -> Iterable[tuple[int, str]]:
-    """(position, token): operators, identifiers, and `+name` as one."""
+    """(column from 1, token): operators, identifiers, and `+name` as one."""
     position = 0
     while position < len(text):
         character = text[position]
         start = position
         position += 1
+        column = position
         if character.isspace():
             continue
         if character in "&|()":
-            yield start, character
+            yield column, character
         elif character == "+" or is_name_character(character):
             while position < len(text) and is_name_character(text[position]):
                 position += 1
-            yield start, text[start:position]
+            yield column, text[start:position]
         else:
-            raise ExpressionError(f'"{character}" cannot stand in an expression (column {start}); give such a model a var')
+            raise ExpressionError(f'"{character}" cannot stand in an expression (column {column}); give such a model a var')
 
 
 def is_name_character(character: str) -> bool:
