@@ -99,7 +99,8 @@ class ModelNotFound(NotFound):
     def __init__(self, name: str, nearest: Sequence[str] = ()) -> None:
         hint = ""
         if nearest:
-            hint = "; did you mean " + " or ".join(f'"{n}"' for n in nearest) + "?"
+            quoted = [f'"{known}"' for known in nearest]
+            hint = f"; did you mean {either(quoted)}?"
         super().__init__(f'model "{name}" is not known here{hint}', param="model")
         self.name = name
         self.nearest = tuple(nearest)
@@ -111,7 +112,7 @@ class MethodNotAllowed(RequestError):
     code = "method_not_allowed"
 
     def __init__(self, method: str, path: str, allowed: Sequence[str]) -> None:
-        super().__init__(f"{method} is not allowed on {path}; use {' or '.join(allowed)}")
+        super().__init__(f"{method} is not allowed on {path}; use {either(allowed)}")
         self.headers = (("Allow", ", ".join(allowed)),)
 
 
@@ -165,3 +166,9 @@ class UpstreamTimeout(RequestError):
 class StorageFailed(RequestError):
     status = 507
     code = "insufficient_storage"
+
+
+def either(choices: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last

@@ -200,3 +200,19 @@ def test_ignored_paths_as_configured() -> None:
     assert names.ignored("/static/x")
     assert names.ignored("/a/favicon.ico")
     assert not names.ignored("/a/static/x.js")
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"lama/v1/models", 'model "lama" is not known here; did you mean "llama"?'),
+        (b"lama", 'model "lama" is not known here; did you mean "llama"?'),
+        (b"%6Cama/v1?", 'model "lama" is not known here; did you mean "llama"?'),
+        (b"zzzzzzzz/v1/models", 'model "zzzzzzzz/v1/models" is not known here'),
+        (b"", "the path names no model: it has to be /upstream/<model>/<path>"),
+        (b"/", "the path names no model: it has to be /upstream/<model>/<path>"),
+    ],
+)
+def test_an_unknown_name_in_a_path_is_told_without_what_follows_it(raw: bytes, message: str) -> None:
+    error = NAMES.unknown_in_path(raw)
+    assert (error.status, error.param, error.message) == (404, "model", message)

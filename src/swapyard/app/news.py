@@ -43,7 +43,7 @@ class News:
             cause=change.cause,
             reason=change.reason.value if change.reason else "",
             for_model=change.for_model or "",
-            seconds=change.seconds,
+            seconds=None if change.seconds is None else round(change.seconds, 3),
             failed=change.reason in OURS,
         )
         self._bus.publish("transition", noted)

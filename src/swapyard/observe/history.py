@@ -49,14 +49,14 @@ class LoadTimes(Struct):
 
     @property
     def median(self) -> float | None:
-        """Seconds, None before the first load."""
-        return median(self.seconds) if self.seconds else None
+        """Seconds to the millisecond, None before the first load."""
+        return round(median(self.seconds), 3) if self.seconds else None
 
     @property
     def p95(self) -> float | None:
         if len(self.seconds) < 2:
             return self.median
-        return quantiles(self.seconds, n=20, method="inclusive")[-1]
+        return round(quantiles(self.seconds, n=20, method="inclusive")[-1], 3)
 
 
 class History:

@@ -22,7 +22,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from swapyard.config.schema import Config
 from swapyard.errors import ModelNotFound, NotFound
@@ -147,6 +147,19 @@ class Names:
         if found is None:
             return None
         return Passage(found.name, b"" if found.end == len(raw) else b"/" + raw[found.following :])
+
+    def unknown_in_path(self, raw: bytes) -> NotFound:
+        """The error for a path that `split_upstream` cannot take apart. Where its name would end nobody knows: the first
+        segments are tried, then one more, ..."""
+        path = unquote(raw.decode("latin-1")).strip("/")[: 2 * LONGEST_SHOWN]
+        if not path:
+            return NotFound("the path names no model: it has to be /upstream/<model>/<path>", param="model")
+        segments = path.split("/")
+        for count in range(1, min(len(segments), self._most_segments) + 1):
+            name = "/".join(segments[:count])[:LONGEST_SHOWN]
+            if nearest := self.nearest(name):
+                return ModelNotFound(name, nearest)
+        return ModelNotFound(path[:LONGEST_SHOWN])
 
     def ignored(self, rest: str) -> bool:
         """Whether `upstream.ignorePaths` matches this rest (decoded): such a request never starts a model."""

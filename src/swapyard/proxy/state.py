@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from swapyard.config.schema import Config, Http
-from swapyard.errors import Conflict, ModelNotFound, RequestError
+from swapyard.errors import Conflict, RequestError
 from swapyard.http.headers import RequestHead
 from swapyard.http.server import ClientConnection, Limits
 from swapyard.proxy import comfyui
@@ -107,8 +107,7 @@ class ProxyState:
             raw = self._pins.rewrite_path(raw)
         passage = self.names.split_upstream(raw)
         if passage is None:
-            name = unquote(raw.decode("latin-1")).strip("/")
-            raise ModelNotFound(name[:200], self.names.nearest(name))
+            raise self.names.unknown_in_path(raw)
         if not passage.rest:
             return upstream_location(passage.name, head.query)
         return passage

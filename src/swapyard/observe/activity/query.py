@@ -113,5 +113,5 @@ def _integer(first: dict[str, str], name: str, most: int) -> int | None:
     value = int(text) if _INTEGER.fullmatch(text) else 0
     if not 1 <= value <= most:
         bound = f"from 1 to {most}" if most < _LARGEST else "of at least 1"
-        raise BadRequest(f"{name} must be an integer {bound}", param=name)
+        raise BadRequest(f'"{name}" must be a whole number {bound}, not "{text[:50]}"', param=name)
     return value
