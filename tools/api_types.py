@@ -20,6 +20,8 @@ from msgspec import NODEFAULT, Struct, UnsetType
 
 from swapyard.api import details, load, profiles, running, status, transitions
 from swapyard.observe import history
+from swapyard.observe.system import rows
+from swapyard.observe.system.hardware import snapshot
 
 FILE = Path(__file__).parents[1] / "ui" / "src" / "lib" / "api.gen.ts"
 MADE = "// Made by `make types` from the structs of the server. Change those, not this file.\n"
@@ -29,6 +31,7 @@ PAYLOADS: dict[str, type[Struct]] = {
     "Change": history.Change,
     "TransitionPage": transitions.Page,
     "ModelStatus": status.ModelStatus,
+    "GpuMemory": details.GpuMemory,
     "ModelRun": details.Run,
     "ModelLoads": details.Loads,
     "ModelDetails": details.Details,
@@ -38,6 +41,20 @@ PAYLOADS: dict[str, type[Struct]] = {
     "ProfileRecord": profiles.ProfileRecord,
     "ProfileList": profiles.ProfileList,
     "Running": running.Running,
+    "NetIo": rows.NetIo,
+    "SystemStats": rows.SystemRow,
+    "GpuStats": rows.GpuRow,
+    "Hardware": snapshot.Snapshot,
+    "HardwareCapture": snapshot.Capture,
+    "HardwareDetector": snapshot.Detector,
+    "HardwareArchitecture": snapshot.Architecture,
+    "HardwareSystem": snapshot.OperatingSystem,
+    "HardwareEnvironment": snapshot.Environment,
+    "HardwareCpu": snapshot.Cpu,
+    "HardwareMemory": snapshot.Memory,
+    "Accelerator": snapshot.Accelerator,
+    "AcceleratorMemory": snapshot.AcceleratorMemory,
+    "AcceleratorDriver": snapshot.Driver,
 }
 
 PLAIN = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from swapyard.api.services import Facts, RunFacts
 from swapyard.config.schema import Config, Model, Peer
+from swapyard.observe.system.samples import GpuShare
 
 if TYPE_CHECKING:
     from tests.api.conftest import Yard
@@ -70,6 +72,7 @@ async def test_details_tell_the_run_the_loads_and_the_last_error(yard: Yard) -> 
     assert told["cmd"] == "run --api-key ***"
     assert (told["running"], told["limit"], told["queued"]) == (1, 10, 2)
     assert told["run"].pop("memory_bytes") > 1_000_000
+    assert told["run"].pop("gpu_memory") is None
     assert told["run"] == {
         "id": 9,
         "pid": os.getpid(),
@@ -133,3 +136,21 @@ async def test_unknown_models_and_those_of_peers_have_no_details(yard: Yard, pat
     yard.config = CONFIG
     answer = await yard.get(path)
     assert answer.status == 404
+
+
+async def test_the_memory_that_a_run_holds_of_gpus(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.config = CONFIG
+    asked: list[Collection[int]] = []
+
+    def gpu_memory(pids: Collection[int]) -> list[GpuShare]:
+        asked.append(pids)
+        return [GpuShare(0, "H100", 5), GpuShare(1, "H100", None)]
+
+    monkeypatch.setattr(yard.sampling, "gpu_memory", gpu_memory)
+    run = RunFacts(id=9, pid=os.getpid(), address=None, uptime=1.0, idle=None)
+    yard.facts["c"] = facts(state="ready", run=run)
+    assert (await yard.get("/api/models/c")).json["run"]["gpu_memory"] == [
+        {"id": 0, "name": "H100", "memory_bytes": 5},
+        {"id": 1, "name": "H100", "memory_bytes": None},
+    ]
+    assert os.getpid() in asked[0]

@@ -20,9 +20,18 @@ from swapyard.proxy.resolve import Kind
 COMMANDS = {"load": ("DELETE", "POST"), "unload": ("POST",)}
 
 
+class GpuMemory(Struct, frozen=True):
+    """`id` and `name`: as in `/api/performance`."""
+
+    id: int
+    name: str
+    memory_bytes: int | None
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """Seconds; `idle` and `ttl_left` are null while the run is busy or not ready, `ttl_left` also where there is no TTL.
-    `memory_bytes`: resident, of the whole process tree; null where it cannot be told."""
+    `memory_bytes`: resident, of the whole process tree; null where it cannot be told. `gpu_memory`: what the tree holds of
+    each GPU's memory; null where no source tells of processes."""
 
     id: int
     pid: int | None
@@ -31,6 +40,7 @@ class Run(Struct, frozen=True, kw_only=True):
     idle: float | None
     ttl_left: float | None
     memory_bytes: int | None
+    gpu_memory: list[GpuMemory] | None
 
 
 class Loads(Struct, frozen=True):
@@ -123,7 +133,7 @@ async def _details(services: Services, model: str, changes: int = 20) -> Details
         proxy=configured.proxy,
         aliases=configured.aliases,
         ttl=configured.ttl,
-        run=await _run(facts.run, configured.ttl) if facts.run is not None else None,
+        run=await _run(services, facts.run, configured.ttl) if facts.run is not None else None,
         running=facts.serving,
         limit=facts.limit,
         queued=facts.queued,
@@ -133,7 +143,8 @@ async def _details(services: Services, model: str, changes: int = 20) -> Details
     )
 
 
-async def _run(facts: RunFacts, ttl: int) -> Run:
+async def _run(services: Services, facts: RunFacts, ttl: int) -> Run:
+    memory, shares = await asyncio.to_thread(_memory, services, facts.pid) if facts.pid is not None else (None, None)
     return Run(
         id=facts.id,
         pid=facts.pid,
@@ -141,8 +152,16 @@ async def _run(facts: RunFacts, ttl: int) -> Run:
         uptime=facts.uptime,
         idle=facts.idle,
         ttl_left=max(0.0, ttl - facts.idle) if ttl > 0 and facts.idle is not None else None,
-        memory_bytes=await asyncio.to_thread(tree_memory, facts.pid) if facts.pid is not None else None,
+        memory_bytes=memory,
+        gpu_memory=shares,
     )
+
+
+def _memory(services: Services, pid: int) -> tuple[int | None, list[GpuMemory] | None]:
+    tree = tree_memory(pid)
+    shares = services.sampling.gpu_memory(tree.pids)
+    listed = None if shares is None else [GpuMemory(share.id, share.name, share.memory) for share in shares]
+    return tree.resident, listed
 
 
 def _plan(services: Services, model: str) -> Plan:

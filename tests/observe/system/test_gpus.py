@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from swapyard.observe.system.gpus import FIRST_PAUSE, LONGEST_PAUSE, Gpus, Report, families_of
-from swapyard.observe.system.samples import Gpu, GpuProcess
+from swapyard.observe.system.samples import Gpu, GpuProcess, GpuShare, shares
 
 
 def gpu(number: int, source: str = "s", **more: Any) -> Gpu:
@@ -101,6 +101,21 @@ def test_processes_are_asked_of_the_sources_that_work(played: Any) -> None:
     assert gpus.processes() == []
     gpus.sample(0)
     assert gpus.processes() == [GpuProcess(1000, "G", 5)]
+
+
+def test_memory_is_summed_by_gpu_for_the_processes_of_a_tree() -> None:
+    gpus = [gpu(3, uuid="A"), gpu(5, uuid="B"), gpu(6)]
+    processes = [
+        GpuProcess(1, "A", 10),
+        GpuProcess(2, "A", 20),
+        GpuProcess(1, "B", None),
+        GpuProcess(9, "B", 99),  # somebody else's
+        GpuProcess(1, "gone", 7),
+        GpuProcess(1, "", 7),
+    ]
+    assert shares(gpus, processes, {1, 2}) == [GpuShare(3, "s 3", 30), GpuShare(5, "s 5", None)]
+    assert shares(gpus, [*processes, GpuProcess(2, "B", 4)], {1, 2})[1] == GpuShare(5, "s 5", 4)
+    assert shares(gpus, processes, {8}) == []
 
 
 def test_closing_closes_every_source(played: Any) -> None:

@@ -17,7 +17,7 @@ from swapyard.observe.system.gpus import Gpus
 from swapyard.observe.system.host import HostSampler
 from swapyard.observe.system.readings import MIB
 from swapyard.observe.system.rows import encode, gpu_metrics, gpu_row, system_row, timestamp
-from swapyard.observe.system.samples import Gpu, Host, Interface
+from swapyard.observe.system.samples import Gpu, GpuShare, Host, Interface
 from swapyard.observe.system.sampling import Ring, Sampling
 
 FAST = Performance(every=0.01)
@@ -120,6 +120,23 @@ def test_a_slow_source_holds_nothing_up(played: Any) -> None:
     hangs.set()
     sampling.join(10)
     assert log.text == []  # it is over: nobody wants to know any more
+
+
+def test_processes_are_asked_for_only_now_and_then(played: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = played("a", GPU)
+    sampling = Sampling(Lines(), lambda: Gpus([[source]]))
+    assert sampling.gpu_memory({1000}) is None
+    sampling.configure(FAST)
+    until(lambda: sampling.history(None).gpus)
+    monkeypatch.setattr(module, "PROCESSES_KEPT", 1000.0)
+    assert sampling.gpu_memory({1000}) == [GpuShare(0, "G", 5)]
+    assert sampling.gpu_memory({1}) == []
+    source.gpus = []
+    assert sampling.gpu_memory({1000}) == [GpuShare(0, "G", 5)]
+    monkeypatch.setattr(module, "PROCESSES_KEPT", -1.0)
+    assert sampling.gpu_memory({1000}) is None
+    sampling.stop()
+    sampling.join(10)
 
 
 def test_what_can_be_seen_is_told_once_and_when_it_changes(played: Any) -> None:

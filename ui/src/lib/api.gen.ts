@@ -30,6 +30,12 @@ export interface ModelStatus {
   context_length?: number;
 }
 
+export interface GpuMemory {
+  id: number;
+  name: string;
+  memory_bytes: number | null;
+}
+
 export interface ModelRun {
   id: number;
   pid: number | null;
@@ -38,6 +44,7 @@ export interface ModelRun {
   idle: number | null;
   ttl_left: number | null;
   memory_bytes: number | null;
+  gpu_memory: GpuMemory[] | null;
 }
 
 export interface ModelLoads {
@@ -105,4 +112,119 @@ export interface Running {
   ttl: number;
   name: string;
   description: string;
+}
+
+export interface NetIo {
+  name: string;
+  bytes_recv: number;
+  bytes_sent: number;
+}
+
+export interface SystemStats {
+  timestamp: string;
+  cpu_util_per_core: number[];
+  mem_total_mb: number;
+  mem_used_mb: number;
+  mem_free_mb: number;
+  swap_total_mb: number;
+  swap_used_mb: number;
+  load_avg_1: number;
+  load_avg_5: number;
+  load_avg_15: number;
+  net_io: NetIo[] | null;
+  unknown?: string[];
+}
+
+export interface GpuStats {
+  timestamp: string;
+  id: number;
+  name: string;
+  uuid: string;
+  temp_c: number;
+  vram_temp_c: number;
+  gpu_util_pct: number;
+  mem_util_pct: number;
+  mem_used_mb: number;
+  mem_total_mb: number;
+  fan_speed_pct: number;
+  power_draw_w: number;
+  source: string;
+  unknown?: string[];
+}
+
+export interface Hardware {
+  schema_version: number;
+  captured_at: string;
+  capture: HardwareCapture;
+  architecture: HardwareArchitecture;
+  operating_system: HardwareSystem;
+  environment: HardwareEnvironment;
+  cpu: HardwareCpu;
+  memory: HardwareMemory;
+  accelerators: Accelerator[];
+}
+
+export interface HardwareCapture {
+  scope: string;
+  method: string;
+  detector: HardwareDetector;
+}
+
+export interface HardwareDetector {
+  name: string;
+  version: string;
+}
+
+export interface HardwareArchitecture {
+  name: string;
+  raw_name: string | null;
+}
+
+export interface HardwareSystem {
+  family: string;
+  name: string | null;
+  version: string | null;
+  kernel: string | null;
+  raw_family?: string;
+}
+
+export interface HardwareEnvironment {
+  kind: string;
+  name: string | null;
+  version: string | null;
+  raw_kind?: string;
+}
+
+export interface HardwareCpu {
+  vendor: string | null;
+  model: string | null;
+  socket_count: number | null;
+  physical_core_count: number | null;
+  logical_thread_count: number | null;
+}
+
+export interface HardwareMemory {
+  capacity_bytes: number;
+}
+
+export interface Accelerator {
+  index: number;
+  kind: string;
+  vendor: string | null;
+  model: string | null;
+  architecture: string | null;
+  memory: AcceleratorMemory;
+  driver: AcceleratorDriver | null;
+  power_limit_watts: number | null;
+  raw_kind?: string;
+}
+
+export interface AcceleratorMemory {
+  kind: string;
+  capacity_bytes: number | null;
+}
+
+export interface AcceleratorDriver {
+  name: string | null;
+  version: string | null;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 
@@ -60,6 +61,28 @@ class GpuProcess:
     pid: int
     uuid: str
     memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuShare:
+    """What some processes hold of a GPU's memory: bytes, None where only their presence is told."""
+
+    id: int
+    name: str
+    memory: int | None
+
+
+def shares(gpus: Iterable[Gpu], processes: Iterable[GpuProcess], pids: Container[int]) -> list[GpuShare]:
+    """Of these processes, by GPU."""
+    by_uuid = {gpu.uuid: gpu for gpu in gpus if gpu.uuid}
+    held: dict[int, GpuShare] = {}
+    for process in processes:
+        gpu = by_uuid.get(process.uuid)
+        if gpu is None or process.pid not in pids:
+            continue
+        known = [size for size in (process.memory, held[gpu.id].memory if gpu.id in held else None) if size is not None]
+        held[gpu.id] = GpuShare(gpu.id, gpu.name, sum(known) if known else None)
+    return sorted(held.values(), key=lambda share: share.id)
 
 
 class SourceProblem(Exception):  # it is an outcome, not one of Swapyard's errors

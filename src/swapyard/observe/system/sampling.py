@@ -3,6 +3,7 @@
     sampling.configure(settings)   starts, stops or restarts it; changed settings begin with empty rings
     sampling.history(after)        what is remembered of the last hour, as JSON, oldest first
     sampling.machine()             the newest samples
+    sampling.gpu_memory(pids)      what these processes hold of the GPUs' memory
     sampling.stop() / join()       at the end: what runs is ended, and nothing of it is left
 
 With sampling disabled there are no threads. `configure`, `history` and `machine` return at once. A sample is kept as
@@ -15,7 +16,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -24,9 +25,10 @@ from swapyard.observe.metrics import Machine
 from swapyard.observe.system.gpus import Gpus, Report
 from swapyard.observe.system.host import HostSampler
 from swapyard.observe.system.rows import encode, gpu_metrics, gpu_row, system_metrics, system_row
-from swapyard.observe.system.samples import Gpu, GpuProcess, Host
+from swapyard.observe.system.samples import Gpu, GpuProcess, GpuShare, Host, shares
 
 REMEMBERED: Final = 3600.0  # seconds
+PROCESSES_KEPT: Final = 2.0
 FIRST_SAMPLE: Final = 1.0  # seconds after the start, or the interval if that is shorter: not while models are preloaded
 
 T = TypeVar("T")
@@ -114,6 +116,9 @@ class Round:
         self._system_problem = ""
         self._working: list[tuple[str, int]] | None = None  # the sources that worked last time, with the GPUs of each
         self._is_over = False
+        self._asking = threading.Lock()
+        self._processes: list[GpuProcess] = []
+        self._processes_at = float("-inf")
         self._samplers = (
             Sampler("sample the system", settings.every, self._take_system, self._host.prepare),
             Sampler("sample the GPUs", settings.every, self._take_gpus),
@@ -129,6 +134,14 @@ class Round:
     def join(self, seconds: float) -> None:
         for sampler in self._samplers:
             sampler.join(seconds)
+
+    def processes(self) -> list[GpuProcess]:
+        """Asked anew only every few seconds: some sources have to start a program for it."""
+        with self._asking:
+            if time.monotonic() - self._processes_at > PROCESSES_KEPT:
+                self._processes = self.sources.processes()
+                self._processes_at = time.monotonic()
+            return self._processes
 
     def _take_system(self) -> None:
         try:
@@ -199,9 +212,14 @@ class Sampling:
     def sources(self) -> list[Report]:
         return [] if self._round is None else self._round.sources.reports()
 
-    def gpu_processes(self) -> list[GpuProcess]:
-        """Which process holds how much memory of which GPU; empty where nothing is sampled. Blocks, so not for the loop."""
-        return [] if self._round is None else self._round.sources.processes()
+    def gpu_memory(self, pids: Container[int]) -> list[GpuShare] | None:
+        """What these processes hold of the memory of GPUs; None where no source tells of any process. Blocks, so it is not
+        for the event loop."""
+        round_ = self._round
+        if round_ is None:
+            return None
+        processes = round_.processes()
+        return shares(round_.gpus.newest or (), processes, pids) if processes else None
 
     def stop(self) -> None:
         """For good, until `configure`. Returns at once."""
