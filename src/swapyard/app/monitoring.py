@@ -10,7 +10,7 @@ import copy
 from swapyard.config.schema import Config
 from swapyard.observe.logs import Logger
 from swapyard.observe.metrics import Metrics
-from swapyard.observe.system.hardware.capture import Hardware, capture
+from swapyard.observe.system.hardware.lookup import Hardware
 from swapyard.observe.system.hardware.snapshot import Snapshot
 from swapyard.observe.system.sampling import Sampling
 from swapyard.runtime.threads import in_daemon_thread
@@ -25,7 +25,7 @@ class Monitoring:
         """`version`: of Swapyard. `metrics`: what a scrape tells besides the machine."""
         self.sampling = Sampling(log)
         self._metrics = metrics
-        self._hardware = Hardware(lambda: capture(version), lambda text: log.warning("%s", text))
+        self._hardware = Hardware(lambda: _capture(version), lambda text: log.warning("%s", text))
 
     def configure(self, config: Config) -> None:
         """Begins, restarts or ends sampling, where the settings are others than before."""
@@ -49,3 +49,9 @@ class Monitoring:
 
     async def join(self) -> None:
         await in_daemon_thread(lambda: self.sampling.join(LAST_SAMPLES), "end sampling")
+
+
+def _capture(version: str) -> Snapshot:
+    from swapyard.observe.system.hardware.capture import capture  # half a megabyte that few ever need
+
+    return capture(version)

@@ -121,11 +121,13 @@ def _of_system(sample: SystemSample) -> Iterator[Metric]:
         ("swap_total", sample.swap_total),
         ("swap_used", sample.swap_used),
     ):
-        yield _gauge(f"llamaswap_{name}_bytes", name.replace("_", " ").capitalize(), mib * _MIB)
-    load = GaugeMetricFamily("llamaswap_load_average", "Load average", labels=("interval",))
-    for interval, value in zip(("1m", "5m", "15m"), sample.load, strict=True):
-        load.add_metric((interval,), value)
-    yield load
+        if mib is not None:
+            yield _gauge(f"llamaswap_{name}_bytes", name.replace("_", " ").capitalize(), mib * _MIB)
+    if sample.load is not None:
+        load = GaugeMetricFamily("llamaswap_load_average", "Load average", labels=("interval",))
+        for interval, value in zip(("1m", "5m", "15m"), sample.load, strict=True):
+            load.add_metric((interval,), value)
+        yield load
     if sample.network:
         network = CounterMetricFamily(
             "llamaswap_network_bytes", "Bytes over each interface", labels=("interface", "direction")

@@ -38,15 +38,16 @@ class ModelNow:
 
 @dataclass(frozen=True, slots=True)
 class SystemSample:
-    """Memory in MiB; `load`: over 1, 5 and 15 minutes; `network`: bytes received and sent by interface."""
+    """Memory in MiB; `load`: over 1, 5 and 15 minutes; `network`: bytes received and sent by interface. None is unknown, and
+    shows no series."""
 
     cpu_percent: Sequence[float]
     memory_total: int
     memory_used: int
     memory_free: int
-    swap_total: int
-    swap_used: int
-    load: tuple[float, float, float]
+    swap_total: int | None
+    swap_used: int | None
+    load: tuple[float, float, float] | None
     network: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from swapyard.observe.system import nvml
 from swapyard.observe.system.nvidia_smi import FIELDS, NvidiaSmi, parse_gpus, parse_processes
 from swapyard.observe.system.nvml import Nvml
 from swapyard.observe.system.samples import Gpu, GpuProcess, SourceProblem
@@ -242,9 +245,22 @@ def test_without_gpus_nvml_is_no_source_and_keeps_nothing_open() -> None:
     assert driver.open == 0
 
 
-def test_a_missing_package_is_told() -> None:
-    def missing() -> Any:
-        raise ImportError("No module named 'pynvml'")
-
+def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvml, "DRIVER_PLACES", ("/",))
+    monkeypatch.setitem(sys.modules, "pynvml", None)
     with pytest.raises(SourceProblem, match="nvidia-ml-py is missing"):
-        Nvml(missing).sample()
+        Nvml().sample()
+
+
+def test_without_a_driver_the_package_is_not_even_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvml, "DRIVER_PLACES", ("/nowhere/at/all",))
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    with pytest.raises(SourceProblem, match="no NVIDIA driver"):
+        Nvml().sample()
+    assert "pynvml" not in sys.modules
+
+
+def test_the_package_has_what_is_asked_of_it() -> None:
+    pynvml = importlib.import_module("pynvml")
+    asked = (*vars(Driver), "nvmlDeviceGetCudaComputeCapability", "nvmlDeviceGetEnforcedPowerLimit")
+    assert [name for name in asked if name.lower().startswith("nvml") and not hasattr(pynvml, name)] == []

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from swapyard.config.schema import Performance
+from swapyard.observe.metrics import Machine, Metrics
 from swapyard.observe.system import sampling as module
 from swapyard.observe.system.gpus import Gpus
 from swapyard.observe.system.host import HostSampler
 from swapyard.observe.system.readings import MIB
-from swapyard.observe.system.rows import encode, gpu_metrics, gpu_row, system_row, timestamp
+from swapyard.observe.system.rows import encode, gpu_metrics, gpu_row, system_metrics, system_row, timestamp
 from swapyard.observe.system.samples import Gpu, GpuShare, Host, Interface
 from swapyard.observe.system.sampling import Ring, Sampling
 
@@ -277,6 +278,11 @@ def test_what_is_unknown_is_a_zero_that_is_named() -> None:
 
 
 def test_prometheus_is_told_nothing_of_what_is_unknown() -> None:
+    bare = system_metrics(Host(cpu=(1.0,), memory_total=MIB, memory_used=0, memory_free=0))
+    text = Metrics(models=(), routes=(), machine=lambda: Machine(bare)).text().decode()
+    assert "llamaswap_memory_total_bytes 1.048576e+06\n" in text
+    assert "llamaswap_swap" not in text
+    assert "llamaswap_load" not in text
     told = gpu_metrics(GPU)
     assert (told.util_percent, told.memory_used, told.temperature) == (None, 3, 40.6)
     assert gpu_metrics(Gpu(id=0, name="", source="")).memory_total is None

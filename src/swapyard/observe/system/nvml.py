@@ -5,12 +5,17 @@ the library itself is missing, the source says so and nvidia-smi is asked instea
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from swapyard.observe.system.readings import pci_address
 from swapyard.observe.system.samples import Gpu, GpuProcess, SourceProblem
+
+# One of them is there where a driver is; the last is that of Windows' subsystem for Linux.
+DRIVER_PLACES = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/nvmap", "/dev/dxg")
 
 
 class Nvml:
@@ -18,7 +23,7 @@ class Nvml:
 
     def __init__(self, load: Callable[[], Any] | None = None) -> None:
         """`load` gives the module `pynvml`."""
-        self._load = load or _pynvml
+        self._load = load or load_library
         self._library: Any = None
         self._closed = False
         self._lock = threading.Lock()  # sampling and questions after processes come from different threads
@@ -69,10 +74,7 @@ class Nvml:
         if self._closed:
             raise SourceProblem("sampling has ended")
         if self._library is None:
-            try:
-                library = self._load()
-            except ImportError as error:
-                raise SourceProblem(f"the package nvidia-ml-py is missing ({error})") from None
+            library = self._load()
             try:
                 library.nvmlInit()
             except library.NVMLError as error:
@@ -87,9 +89,15 @@ class Nvml:
                 library.nvmlShutdown()
 
 
-def _pynvml() -> Any:
-    import pynvml
-
+def load_library() -> Any:
+    """The module `pynvml`. Raises SourceProblem where there is no driver, without importing anything: that would cost every
+    machine two megabytes."""
+    if sys.platform == "linux" and not any(Path(place).exists() for place in DRIVER_PLACES):
+        raise SourceProblem("no NVIDIA driver")
+    try:
+        import pynvml
+    except ImportError as error:
+        raise SourceProblem(f"the package nvidia-ml-py is missing ({error})") from None
     return pynvml
 
 

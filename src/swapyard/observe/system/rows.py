@@ -135,17 +135,14 @@ def system_metrics(host: Host) -> SystemSample:
         memory_total=host.memory_total // MIB,
         memory_used=host.memory_used // MIB,
         memory_free=host.memory_free // MIB,
-        swap_total=(host.swap_total or 0) // MIB,
-        swap_used=(host.swap_used or 0) // MIB,
-        load=host.load or (0.0, 0.0, 0.0),
+        swap_total=_mib(host.swap_total),
+        swap_used=_mib(host.swap_used),
+        load=host.load,
         network={each.name: (each.received, each.sent) for each in host.network or ()},
     )
 
 
 def gpu_metrics(gpu: Gpu) -> GpuSample:
-    def mib(size: int | None) -> int | None:
-        return None if size is None else size // MIB
-
     return GpuSample(
         id=gpu.id,
         name=gpu.name,
@@ -154,8 +151,12 @@ def gpu_metrics(gpu: Gpu) -> GpuSample:
         vram_temperature=gpu.memory_temperature,
         util_percent=gpu.utilization,
         memory_util_percent=gpu.memory_utilization,
-        memory_used=mib(gpu.memory_used),
-        memory_total=mib(gpu.memory_total),
+        memory_used=_mib(gpu.memory_used),
+        memory_total=_mib(gpu.memory_total),
         fan_percent=gpu.fan,
         power_watts=gpu.power,
     )
+
+
+def _mib(size: int | None) -> int | None:
+    return None if size is None else size // MIB

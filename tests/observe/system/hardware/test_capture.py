@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from swapyard.observe.system.hardware import capture as module
-from swapyard.observe.system.hardware.capture import Hardware, capture
+from swapyard.observe.system.hardware import lookup as module
+from swapyard.observe.system.hardware.capture import capture
+from swapyard.observe.system.hardware.lookup import Hardware
 from swapyard.observe.system.hardware.snapshot import (
     Accelerator,
     AcceleratorMemory,

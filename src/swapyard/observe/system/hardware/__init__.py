@@ -1,7 +1,8 @@
 """What this machine is: the snapshot of `/api/hardware`.
 
     snapshot      its shape, and what makes one invalid
-    capture       puts one together; keeps it for a while, within a time budget
+    capture       puts one together
+    lookup        when it does: on demand, kept for a while, within a time budget
     host          architecture, operating system, processors, memory
     environment   on the metal, in a container or in a virtual machine
     accelerators  GPUs of all sources, merged by PCI address, and those that only the drivers of Linux know

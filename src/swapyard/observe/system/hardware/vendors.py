@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from swapyard.observe.system.hardware.accelerators import Found
+from swapyard.observe.system.nvml import load_library
 from swapyard.observe.system.readings import MIB, pci_address, percent, text, whole
 from swapyard.observe.system.rocm_smi import cards
 from swapyard.observe.system.samples import SourceProblem
@@ -51,13 +52,10 @@ def nvidia(model: str, memory: int | None, system_memory: int, **rest: Any) -> F
 # --- NVML --------------------------------------------------------------------------------------------------------------
 
 
-def of_nvml(system_memory: int, load: Callable[[], Any] | None = None) -> list[Found]:
+def of_nvml(system_memory: int, load: Callable[[], Any] = load_library) -> list[Found]:
     """Empty where NVML cannot be used. `load` gives the module `pynvml`."""
     try:
-        if load is None:
-            import pynvml as nvml
-        else:
-            nvml = load()
+        nvml = load()
         nvml.nvmlInit()
     except Exception:  # missing package, library or driver
         return []
