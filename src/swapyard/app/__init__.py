@@ -1,5 +1,8 @@
 """The composition root: wires the parts, serves, reloads, shuts down. Only `cli` imports it.
 
+`accounts` wires what is kept of requests, `monitoring` what watches the machine, `news` tells of models' changes, `facts`
+puts together what is known of one model.
+
 A reload replaces what is made per configuration (proxy state, launchpad, policy) and nothing else: runs whose definition did
 not change go on. Shutdown has one budget of 30 seconds: waiting requests are refused at once, running ones may finish, and
 a part of the budget is kept for stopping processes in order.

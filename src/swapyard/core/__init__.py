@@ -8,7 +8,9 @@
     fairness.py    who has waited too long, and whom that holds back
     records.py     what all of these remember
     lifecycle.py   which steps a run can take
-    planners/      who must go for whom, by groups or by a matrix; `matrix.py` is the matrix's set language
+    planners/      who must go for whom, by groups or by a matrix; `matrix.py` is the matrix's set language, `families.py`
+                   what its expressions amount to
+    strategies.py  what planners and schedulers of other packages have to be
 
 `runtime.engine` is the only caller of the scheduler. Times are seconds, handed in.
 """

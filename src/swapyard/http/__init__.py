@@ -5,7 +5,9 @@
     reading     bytes to requests, and what is refused      sink                 what is told of a response
     writing     responses to bytes                          websocket            two sockets spliced after a 101
     pipeline    requests that wait for their turn           asgi                 a request handed to an ASGI app
-    turns       handlers, and the states of a connection    headers, sockets, tls
+    turns       handlers, and the states of a connection    connecting, forward_proxy  the way to an address
+    headers     heads; repeats: those that come again       draining             who has stopped reading
+    sockets     TCP's options                               tls                  contexts for both sides
 
 Parsing is llhttp's in its strict mode (through httptools). No tasks and no futures on the way of a request: callbacks from
 socket to socket. Nothing in this package knows of models, configuration or scheduling; `proxy` brings those in.

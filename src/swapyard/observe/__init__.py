@@ -1,4 +1,17 @@
-"""What is seen and remembered: log monitors, the access log, and later activity, captures and metrics.
+"""What is seen and remembered. Nothing in here may cost a request: a writer never waits for a reader, whatever it is.
 
-Nothing in here may cost a request: a writer never waits for a reader, whatever the reader is.
+    logs         who writes where (monitor: history and live readers, in a ring; lines, stamps: the text; output: a
+                 standard output that may block)
+    bus          news for the viewers of /api/events
+    history      what became of the models, and how long loads take
+    inflight     the requests under way
+    activity     a row for every metered request, in SQLite or in memory
+    captures     requests and answers, within a bound (redaction: secrets hidden)
+    usage        token figures of an answer (ends, decoding: its bytes; findings: where figures stand; figures: what they
+                 mean)
+    metrics      what is counted for Prometheus (histogram: how; exposition: its text)
+    memory       of a process and its descendants
+    system       processors, memory, network and GPUs of this machine
+
+`proxy.recording` feeds what is about requests, `app` what is about models.
 """

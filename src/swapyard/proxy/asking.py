@@ -61,9 +61,9 @@ def wish_of_query(state: ProxyState, head: RequestHead) -> Wish:
     choice = state.choose(name) if state.has_choices else None
     with _kept(choice):
         wanted = state.names.require(name if choice is None else choice.name)
-    query = head.query if choice is None else replace_query_model(head.query, choice.name)
-    if wanted.peer is not None:
-        query = rename_query(query, wanted.model)
+        query = head.query if choice is None else replace_query_model(head.query, choice.name)
+        if wanted.peer is not None:
+            query = rename_query(query, wanted.model)
     return Wish(wanted, head if query == head.query else head.with_query(query), choice=choice)
 
 

@@ -148,7 +148,8 @@ class Exchange:
 
     @property
     def is_served(self) -> bool:
-        """Whether a model, here or at a peer, is at work on it. A websocket may stay for ever and does not count."""
+        """Whether it waits for a model, or one is at work on it, here or at a peer. A websocket may stay for ever: it does
+        not count."""
         return (self._ticket != 0 or self._peer is not None) and self._phase is not TUNNEL
 
     # --- the client's side (http.server.Handler) ---
@@ -319,7 +320,7 @@ class Exchange:
         if self._wait is not None:
             self._head = self._wait.granted(self._head)
         if self._record is not None:
-            self._record.granted(self._state.engine, self.model, self._state.granted_as[self.model])
+            self._record.granted(self._state.engine, self.model, self._state.grant_notes[self.model])
         self._take(upstream)
 
     def refused(self, error: RequestError) -> None:
@@ -331,26 +332,13 @@ class Exchange:
         if self._record is not None:
             self._record.queued(position)
 
-    def wait_state(self) -> tuple[inflight.Phase, int, str]:
-        return waiting_state(self._state.engine, self.model, self.place())
-
-    # --- while the client hears of the wait (proxy.loading.Asker) ---
+    # --- asked while it waits (proxy.loading.Asker, proxy.recording.Recorded) ---
 
     def place(self) -> int | None:
         return self._state.engine.position(self._ticket)
 
-    def _release(self) -> None:
-        if self.choice is not None:
-            self.choice.release()
-        record, self._record = self._record, None
-        self._body = []
-        if self._upload is not None:
-            self._upload.close()
-        ticket, self._ticket = self._ticket, 0
-        if ticket:
-            self._state.engine.leave(ticket)
-        if record is not None:
-            record.end()
+    def wait_state(self) -> tuple[inflight.Phase, int, str]:
+        return waiting_state(self._state.engine, self.model, self.place())
 
     # --- sending (called by http.upstream) ---
 
@@ -477,6 +465,21 @@ class Exchange:
         self._connection = None
         self._phase = OVER
         self._release()
+
+    # --- the end ---
+
+    def _release(self) -> None:
+        if self.choice is not None:
+            self.choice.release()
+        record, self._record = self._record, None
+        self._body = []
+        if self._upload is not None:
+            self._upload.close()
+        ticket, self._ticket = self._ticket, 0
+        if ticket:
+            self._state.engine.leave(ticket)
+        if record is not None:
+            record.end()
 
     # --- what goes wrong ---
 

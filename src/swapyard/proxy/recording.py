@@ -1,7 +1,7 @@
 """What becomes of a request, told to whoever keeps account: the requests under way, the activity, captures, metrics.
 
-A `Recording` belongs to one exchange, which calls it at each turn of its life and ends it exactly once. What is for the
-viewers of requests under way holds for every request to a model; rows, captures and metrics are for metered POSTs only.
+A `Recording` belongs to one exchange, which calls it at each turn of its life and ends it exactly once. Requests to metered
+endpoints are shown while they are under way; rows, captures and metrics are for the POSTs among them.
 `Recorder` makes recordings and lives as long as the process; a reload may give it another store or other captures.
 
 Nothing here waits, and a recording that fails costs no request: what could go wrong (disk, memory) is the business of

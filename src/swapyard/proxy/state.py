@@ -62,7 +62,8 @@ class ProxyState:
         self._choosers = choosers(config, self.names, engine)
         self.has_choices = bool(self._choosers)  # whether a name may stand for another than its own
         priorities = config.routing.fifo.priority
-        self.granted_as = {name: {"fifo_priority": str(priorities.get(name, 0))} for name, _ in models}
+        # What the activity notes of every request that a model's queue has granted, as llama-swap does.
+        self.grant_notes = {name: {"fifo_priority": str(priorities.get(name, 0))} for name, _ in models}
         self._telling = {name for name, model in models if model.send_loading_state}
         self._forward_paths = {id(row): row.forward_path.encode("latin-1") for row in TABLE}
 

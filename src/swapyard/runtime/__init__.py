@@ -8,4 +8,9 @@ process       the tree of a launched command: who belongs to it, how it is signa
 listeners     who else listens on a port
 last_words    the last lines of output, for error messages
 launchers     where runs live; `local` is this machine
+policy        what the scheduler needs to know of a configuration
+strategies    planners and schedulers of other packages; changeover: one scheduler follows another
+loads         a load for its own sake: preload, or by hand
+wording       why a run is stopped or a ticket refused, in words
+threads       work that may block
 """
