@@ -323,6 +323,32 @@ def test_the_time_of_a_head_begins_anew_with_each_request() -> None:
     assert (heard.ends, heard.errors) == (5, [])
 
 
+def test_a_head_that_we_hold_back_is_not_late() -> None:
+    """As behind a pipeline that is full while a model takes its time."""
+    heard = Heard(Limits(head_timeout=10))
+    heard.feed(GET[:5])
+    heard.is_reading = False
+    heard.clock.sleep(1000)
+    heard.is_reading = True
+    heard.reader.resumed()
+    heard.clock.sleep(9)
+    assert heard.errors == []
+    heard.clock.sleep(2)
+    assert heard.errors == [408]
+
+
+def test_a_short_pause_of_ours_gives_a_head_its_time_back() -> None:
+    heard = Heard(Limits(head_timeout=10))
+    heard.feed(GET[:5])
+    heard.is_reading = False
+    heard.clock.sleep(9)
+    heard.is_reading = True
+    heard.reader.resumed()
+    heard.clock.sleep(9)
+    heard.feed(GET[5:])
+    assert (heard.ends, heard.errors, heard.clock.timers) == (1, [], [])
+
+
 def test_a_head_may_take_for_ever_with_0() -> None:
     heard = Heard(Limits(head_timeout=0))
     heard.feed(GET[:5])

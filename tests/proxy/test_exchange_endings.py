@@ -240,6 +240,32 @@ async def test_an_upstream_that_closes_just_when_the_next_request_comes(
         assert yard.engine.leavings.total() == 2
 
 
+@pytest.mark.parametrize("rest_comes", ["before", "after"])
+async def test_a_body_that_is_still_coming_when_a_kept_connection_turns_out_to_be_closed(
+    open_yard: OpenYard, wire: Any, rest_comes: str
+) -> None:
+    async with wire.scripted() as up, open_yard(m=up.port, ready="m") as yard, wire.connect(yard.port) as client:
+        client.send(PUT + b"hello")
+        peer = await up.accept()
+        await peer.request()
+        peer.send(OK)
+        await client.response()
+        client.send(PUT + b"hel")
+        await peer.until(b"hel")
+        peer.close()
+        if rest_comes == "before":
+            client.send(b"lo")
+        fresh = await up.accept()
+        assert (await fresh.head()).one(b"Content-Length") == b"5"
+        assert await fresh.exactly(3) == b"hel"  # half a request has had no effect, and the rest follows
+        if rest_comes == "after":
+            client.send(b"lo")
+        assert await fresh.exactly(2) == b"lo"
+        fresh.send(OK)
+        assert (await client.response()).status == 200
+        assert yard.ends == [200] * 2
+
+
 async def test_a_request_is_not_sent_a_third_time(open_yard: OpenYard, wire: Any) -> None:
     async with wire.scripted() as up, open_yard(m=up.port, ready="m") as yard, wire.connect(yard.port) as client:
         client.send(CHAT)
@@ -273,7 +299,7 @@ async def test_a_request_is_not_sent_again_once_a_byte_of_an_answer_came(open_ya
         assert len(up.accepted) == 1
 
 
-async def test_a_body_that_is_half_sent_is_not_sent_again(open_yard: OpenYard, wire: Any) -> None:
+async def test_a_body_that_is_half_sent_is_not_sent_a_third_time(open_yard: OpenYard, wire: Any) -> None:
     async with wire.scripted() as up, open_yard(m=up.port, ready="m") as yard, wire.connect(yard.port) as client:
         client.send(CHAT)
         peer = await up.accept()
@@ -283,8 +309,11 @@ async def test_a_body_that_is_half_sent_is_not_sent_again(open_yard: OpenYard, w
         client.send(PUT, b"he")
         await peer.until(b"he")
         peer.close()
+        fresh = await up.accept()
+        await fresh.until(b"he")
+        fresh.close()
         assert (await client.response()).status == 502
-        assert len(up.accepted) == 1
+        assert len(up.accepted) == 2
         client.send(b"llo", CHAT)  # and the client's connection goes on
         peer = await up.accept()
         await peer.request()

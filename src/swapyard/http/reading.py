@@ -232,6 +232,9 @@ class RequestReader:
     def resumed(self) -> None:
         """Bytes were held back, and no longer are: nobody is late yet."""
         self._moved = self._loop.time()
+        if self.part is HEAD:
+            self._stop_timer()
+            self._time_head()
 
     def stop(self) -> None:
         """No more will be fed."""
@@ -292,11 +295,17 @@ class RequestReader:
         self._earlier = self._earlier + size if self._earlier else self.head.size
         if self._earlier > limit:
             self._give_up(HeadTooLarge(f"the request head is larger than {limit} bytes"))
-        elif self._timer is None and self._limits.head_timeout:
+        elif self._timer is None:
+            self._time_head()
+
+    def _time_head(self) -> None:
+        if self._limits.head_timeout:
             self._timer = self._loop.call_later(self._limits.head_timeout, self._late)
 
     def _late(self) -> None:
         self._timer = None
+        if not self._taker.is_reading:
+            return  # we are the ones who hold it up, and it has its time from `resumed` on
         self._give_up(HeadTimeout(f"the request head was not complete within {self._limits.head_timeout:g} seconds"))
 
     def _look_at_body(self) -> None:

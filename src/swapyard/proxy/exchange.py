@@ -507,7 +507,7 @@ class Exchange:
         upstream = self._upstream
         if upstream is None:
             return False
-        if cause is Cause.STALE and not self._resent and self._complete and self._held:
+        if cause is Cause.STALE and not self._resent and self._held:
             self._resent = True
             if upstream.open:
                 self._take(upstream, fresh=True)
