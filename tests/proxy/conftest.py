@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,14 @@ from swapyard.core.planners.group import GroupPlanner
 from swapyard.core.scheduler import Scheduler
 from swapyard.http.server import ClientConnection, Server
 from swapyard.http.upstream import Limits, Upstream
+from swapyard.observe.activity import ActivityQuery, ActivityStore, store
+from swapyard.observe.bus import Bus, Feed
+from swapyard.observe.captures import Captures
+from swapyard.observe.inflight import InFlight
+from swapyard.observe.metrics import Metrics
 from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.peers import Peers
+from swapyard.proxy.recording import Recorder
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine, Waiter
 from swapyard.runtime.launchpad import peer_upstream
@@ -112,10 +119,77 @@ class CountingEngine(Engine):
         super().leave(ticket)
 
 
-class Yard:
-    """`ports` says where each model's upstream listens; `processes` are the runs so far, the newest last."""
+class StillClock:
+    """The loop, but its time stands still until a test moves `now`. Timers ring when they would."""
 
-    def __init__(self, ports: dict[str, int], config: Config, limits: Limits, policy: dict[str, Any]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
+        return self._loop.call_later(max(when - self.now, 0), callback, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+class Books:
+    """All that keeps account of a yard's requests. `rows` are the finished ones, oldest first; `look` begins to look at
+    those under way, and `seen` tells what that viewer was told since."""
+
+    def __init__(self, engine: Engine, loop: Any, budget: int) -> None:
+        self.bus = Bus(loop)
+        captures = Captures(budget, warn=print)
+        self.store = ActivityStore(None, warn=print, has_capture=captures.has)
+        metrics = Metrics(models={"m"}, routes=set())
+        self.recorder = Recorder(engine, InFlight(self.bus, loop), self.store, captures, metrics)
+        engine.observers.append(self.recorder.changed)
+
+    def rows(self) -> Sequence[Any]:
+        assert self.store.flush()
+        return self.store.listing(ActivityQuery(limit=999, descending=False)).data
+
+    def row(self) -> Any:
+        """The only one (`observe.activity.Row`)."""
+        (row,) = self.rows()
+        return row
+
+    def capture(self) -> Any:
+        """Of the only row."""
+        return self.recorder.captures.payload(self.row().id)
+
+    def look(self) -> Feed:
+        return self.bus.subscribe()
+
+    @staticmethod
+    def seen(feed: Feed) -> list[Any]:
+        told = [json.loads(json.loads(event.partition(b"data:")[2])["data"]) for event in feed._waiting]
+        feed._waiting.clear()
+        return told
+
+    async def close(self) -> None:
+        recorder = self.recorder
+        assert len(recorder.inflight) == 0
+        assert not recorder.waiting
+        recorder.close()
+        recorder.inflight.close()
+        recorder.captures.close()
+        self.store.close()
+        async with asyncio.timeout(5):  # one may be being compressed
+            while recorder.captures.used:
+                await asyncio.sleep(0.001)
+
+
+class Yard:
+    """`ports` says where each model's upstream listens; `processes` are the runs so far, the newest last. `capture_bytes`:
+    with it, account is kept in `books`, by a clock that stands still."""
+
+    def __init__(
+        self, ports: dict[str, int], config: Config, limits: Limits, policy: dict[str, Any], capture_bytes: int | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.ports = ports
         self.limits = limits
@@ -126,11 +200,17 @@ class Yard:
         self.port = 0
         self._started: asyncio.Queue[PlayedProcess] = asyncio.Queue()
         models = {model: ModelPolicy(**policy) for model in config.models}
-        self.engine = CountingEngine(Scheduler(Policy(models, GroupPlanner(config.routing.groups))), self, loop)
+        self.clock = StillClock(loop)
+        scheduler = Scheduler(Policy(models, GroupPlanner(config.routing.groups)))
+        self.engine = CountingEngine(scheduler, self, loop if capture_bytes is None else self.clock)
+        self.has_books = capture_bytes is not None
+        if capture_bytes is not None:
+            self.books = Books(self.engine, self.clock, capture_bytes)
+        recorder = self.books.recorder if self.has_books else None
         self.peers = Peers(self.peer_pool)
         peers = self.peers.of(config)
         self.peers.use(peers)
-        self.gateway = Gateway(ProxyState(config, self.engine, peers), control_plane, self.spawn)
+        self.gateway = Gateway(ProxyState(config, self.engine, peers, recorder), control_plane, self.spawn)
         self.server = Server(loop=loop, accept=self.gateway.accept, refuse=self.gateway.refuse, log_end=self.log_end)
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -216,11 +296,13 @@ OpenYard = Callable[..., AbstractAsyncContextManager[Yard]]
 
 
 @pytest.fixture
-def open_yard() -> OpenYard:
+def open_yard(monkeypatch: pytest.MonkeyPatch) -> OpenYard:
     """`async with open_yard(m=port) as yard:` a gateway on `yard.port`, with model m served on that port once it is ready.
 
     `ready` models are ready at once. `models` replaces entries of the configuration, `policy` fields of `ModelPolicy`.
+    `books`: account is kept; `capture_bytes` is for its captures.
     """
+    monkeypatch.setattr(store, "BATCH_SECONDS", 0)
 
     @asynccontextmanager
     async def open_it(
@@ -230,10 +312,13 @@ def open_yard() -> OpenYard:
         models: dict[str, Model] | None = None,
         policy: dict[str, Any] | None = None,
         config: dict[str, Any] | None = None,
+        books: bool = False,
+        capture_bytes: int = 1_000_000,
         **ports: int,
     ) -> AsyncIterator[Yard]:
         entries = {model: Model(cmd="x") for model in ports} | (models or {})
-        yard = Yard(ports, Config(models=entries, **(config or {})), limits or Limits(), policy or {})
+        bytes_or_none = capture_bytes if books else None
+        yard = Yard(ports, Config(models=entries, **(config or {})), limits or Limits(), policy or {}, bytes_or_none)
         listener = await yard.loop.create_server(yard.server, "127.0.0.1", 0)
         yard.port = listener.sockets[0].getsockname()[1]
         for model in ready.split():
@@ -251,6 +336,8 @@ def open_yard() -> OpenYard:
                 await yard.engine.finish_shutdown(1.0)
                 while any(upstream.connections for upstream in yard.upstreams):
                     await asyncio.sleep(0.001)
+            if books:
+                await yard.books.close()
             assert all(yard.engine.state(model) is State.STOPPED for model in ports)
 
     return open_it

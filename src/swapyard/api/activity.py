@@ -6,7 +6,8 @@ Whatever reads the store or unpacks a capture does so in a thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -18,6 +19,8 @@ from swapyard.errors import BadRequest, NotFound
 from swapyard.observe.activity import ActivityQuery
 from swapyard.observe.activity.export import Format
 
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+
 
 def routes(services: Services) -> list[Route]:
     async def listing(request: Request) -> Response:
@@ -28,7 +31,7 @@ def routes(services: Services) -> list[Route]:
     async def export(request: Request) -> Response:
         """Finished requests, all that the filters let through, as a file: `?format=csv` or `jsonl`."""
         items = request.query_params.multi_items()
-        form = format_of(request.query_params.get("format", "csv"))
+        form = format_of(first(items, "format") or "csv")
         query = ActivityQuery.parse([(key, value) for key, value in items if key not in ("format", "limit", "page")])
         pieces = services.activity().export(query, form)
         headers = {"Content-Disposition": f'attachment; filename="swapyard-activity.{form.value}"'}
@@ -36,19 +39,18 @@ def routes(services: Services) -> list[Route]:
 
     async def stats(request: Request) -> Response:
         """Totals and speeds of finished requests, of all or of one `model`."""
-        model = request.query_params.get("model", "").strip() or None
+        model = first(request.query_params.multi_items(), "model") or None
         return json_answer(await asyncio.to_thread(services.activity().statistics, model))
 
     async def capture(request: Request) -> Response:
         """What a request and its answer were, as long as memory holds them."""
         text = request.path_params["id"]
-        try:
-            row_id = int(text)
-        except ValueError:
-            raise BadRequest(f'"{text[:50]}" is no id: a whole number is needed', param="id") from None
+        if WHOLE_NUMBER.fullmatch(text) is None:
+            raise BadRequest(f'"{text[:50]}" is no id: a whole number is needed', param="id")
+        row_id = int(text) if len(text) < 20 else 0  # no row has so many digits, and Python reads only 4300
         payload = await asyncio.to_thread(services.captures().payload, row_id)
         if payload is None:
-            raise NotFound(f"there is no capture {row_id} (any more): captureBuffer bounds how much is kept")
+            raise NotFound(f"there is no capture {text[:50]} (any more): captureBuffer bounds how much is kept")
         return json_answer(payload)
 
     async def cancel(request: Request) -> Response:
@@ -65,6 +67,11 @@ def routes(services: Services) -> list[Route]:
         Route("/api/captures/{id}", capture),
         Route("/api/inflight/{id}/cancel", cancel, methods=["POST"]),
     ]
+
+
+def first(items: Sequence[tuple[str, str]], name: str) -> str:
+    """The first value of this name, trimmed; "" where there is none."""
+    return next((value.strip() for key, value in items if key == name), "")
 
 
 def format_of(text: str) -> Format:

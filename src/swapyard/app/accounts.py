@@ -32,11 +32,11 @@ class Accounts:
         self._loop = loop
         self._config = config
         self._models: frozenset[str] = known_models(config)
-        captures = self._captures(config)
         self.recorder = Recorder(
+            engine=engine,
             inflight=InFlight(bus, loop),
-            store=self._store(config, captures),
-            captures=captures,
+            store=self._store(config),
+            captures=self._captures(config),
             metrics=Metrics(models=Known(lambda: self._models), routes={row.forward_path for row in TABLE}, now=self._now),
         )
 
@@ -46,16 +46,17 @@ class Accounts:
         """Does what can fail, and returns what makes the change. Raises ConfigError."""
         old, recorder = self._config, self.recorder
         captures, store = recorder.captures, recorder.store
-        if new.capture_buffer != old.capture_buffer:
+        if new.store != old.store:
+            store = await in_daemon_thread(lambda: self._store(new), "open the activity store")
+        if new.capture_buffer != old.capture_buffer or store is not recorder.store:  # they go by the ids of its rows
             captures = self._captures(new)
-        if (new.store, new.metrics_max_in_memory) != (old.store, old.metrics_max_in_memory):
-            store = await in_daemon_thread(lambda: self._store(new, captures), "open the activity store")
 
         def change() -> None:
             self._config = new
             self._models = known_models(new)
             was_captures, was_store = recorder.captures, recorder.store
             recorder.captures, recorder.store = captures, store
+            store.keep(new.metrics_max_in_memory)
             if was_captures is not captures:
                 was_captures.close()
             if was_store is not store:
@@ -65,6 +66,7 @@ class Accounts:
 
     async def close(self) -> None:
         """Writes what is not written yet."""
+        self.recorder.close()
         self.recorder.inflight.close()
         self.recorder.captures.close()
         await in_daemon_thread(self.recorder.store.close, "close the activity store")
@@ -80,8 +82,7 @@ class Accounts:
             metrics.stopped(change.model, change.reason.value)
             if change.reason is StopReason.START_FAILED:
                 metrics.load_failed(change.model)
-        if self._bus.watched:
-            self.recorder.refresh()
+        self.recorder.changed(change)
 
     def inflight(self) -> object:
         """The requests under way, as they stand now."""
@@ -100,7 +101,10 @@ class Accounts:
     def _captures(self, config: Config) -> Captures:
         return Captures(config.capture_buffer * MEBIBYTE, warn=self._warn)
 
-    def _store(self, config: Config, captures: Captures) -> ActivityStore:
+    def _has_capture(self, row: int) -> bool:
+        return self.recorder.captures.has(row)
+
+    def _store(self, config: Config) -> ActivityStore:
         path = config.store.path if config.store is not None else None
         try:
             return ActivityStore(
@@ -108,7 +112,7 @@ class Accounts:
                 max_in_memory=config.metrics_max_in_memory,
                 warn=self._warn,
                 stored=self._stored,
-                has_capture=captures.has,
+                has_capture=self._has_capture,
             )
         except StoreError as error:
             raise ConfigError([f"store.path: {error}"]) from None

@@ -44,6 +44,7 @@ READ_BY_US = frozenset(
         b"user-agent",
         b"x-api-key",
         b"x-forwarded-for",
+        b"x-real-ip",
     }
 )
 

@@ -83,14 +83,15 @@ class Capture:
     answer's body, `held` is what it has, `room` how long the answer may become without asking for more."""
 
     __slots__ = (
-        "_captures",
         "answer",
         "base",
         "body",
         "fields",
         "given_up",
+        "has_body",
         "headers",
         "held",
+        "owner",
         "packed",
         "path",
         "room",
@@ -99,7 +100,8 @@ class Capture:
     )
 
     def __init__(self, captures: Captures, path: str, fields: Fields, body: bytes | None, *, wants_answer: bool) -> None:
-        self._captures = captures
+        self.owner = captures
+        self.has_body = body is not None
         self.path = path
         self.fields = fields
         self.body = body
@@ -119,7 +121,7 @@ class Capture:
 
     def feed(self, data: bytes) -> None:
         if self.wants_answer:
-            if len(self.answer) + len(data) > self.room and not self._captures.grow(self, len(data)):
+            if len(self.answer) + len(data) > self.room and not self.owner.grow(self, len(data)):
                 return
             self.answer += data
 
@@ -141,8 +143,9 @@ class Captures:
 
     # --- on the loop ------------------------------------------------------------------------------------------------
 
-    def begin(self, path: str, fields: Fields, body: bytes) -> Capture | None:
-        """`fields`: (lower-case name, name, value). `path` as for `parts_of`. The bytes are kept, not copied."""
+    def begin(self, path: str, fields: Fields, body: bytes | None) -> Capture | None:
+        """`fields`: (lower-case name, name, value). `path` as for `parts_of`. `body`: None where it is not at hand. The
+        bytes are kept, not copied."""
         if self._budget <= 0:
             return None
         parts = parts_of(path)
@@ -163,7 +166,11 @@ class Captures:
         return not capture.given_up
 
     def keep(self, capture: Capture, row_id: int) -> None:
-        """The request is over, and this is its row. An answer without the body that it should have is not kept."""
+        """The request is over, and this is its row. An answer without the body that it should have is not kept, and none
+        whose request began with other captures, which a reload has closed."""
+        if capture.owner is not self:
+            capture.owner.drop(capture)
+            return
         size = capture.base + capture.answer.__alloc__()
         size += _FIELD * len(capture.headers) + sum([len(value) for _, value in capture.headers])
         if not capture.given_up:
@@ -232,13 +239,12 @@ class Captures:
             body, answer, packed = capture.body, bytes(capture.answer), capture.packed
         if packed is not None:
             body, answer = _unpacked(packed)
-        parts = parts_of(capture.path)
-        shown = bool(parts.response and 200 <= capture.status < 300)
+        shown = parts_of(capture.path).response and 200 <= capture.status < 300
         return Payload(
             id=row_id,
             req_path=capture.path,
             req_headers=shown_headers((name, value) for _, name, value in capture.fields),
-            req_body=body if parts.request else None,
+            req_body=body if capture.has_body else None,
             resp_headers=shown_headers(capture.headers, without=frozenset({"Content-Encoding"})),
             resp_body=_decoded(answer, capture.headers) if shown else None,
         )

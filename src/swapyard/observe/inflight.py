@@ -125,6 +125,11 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody looks."""
+        return self._bus.watched
+
     def add(
         self,
         model: str,
@@ -173,7 +178,8 @@ class InFlight:
 
     def cancel(self, entry_id: str) -> bool:
         """False: there is no such request (any more)."""
-        entry = self._entries.get(int(entry_id)) if entry_id.isdecimal() and entry_id.isascii() else None
+        is_id = entry_id.isdecimal() and entry_id.isascii() and len(entry_id) < 20
+        entry = self._entries.get(int(entry_id)) if is_id else None
         if entry is None:
             return False
         entry.cancel()

@@ -91,19 +91,24 @@ class StreamTap(UsageTap):
     being the right one, and so are errors. The ends are kept small: thousands of streams may be open.
     """
 
-    __slots__ = ("_add", "_ends", "_first_token")
+    __slots__ = ("_add", "_before", "_ends", "_first_token")
 
     def __init__(self, first_token: bytes = b"data:", clock: Clock = time.monotonic) -> None:
         """`first_token`: what the first event with a part of the answer has in it."""
         super().__init__(clock)
         self._first_token = first_token
+        self._before = b""  # the end of what came before, as pieces may be cut within `first_token`
         self._ends = Ends(4 * 1024, 8 * 1024)
         self._add = self._ends.add
 
     def feed(self, data: bytes) -> None:
         self._add(data)
-        if self.first_token_at == 0.0 and self._first_token in data:
-            self.first_token_at = self._clock()
+        if self.first_token_at == 0.0:
+            data = self._before + data
+            if self._first_token in data:
+                self.first_token_at = self._clock()
+            else:
+                self._before = data[1 - len(self._first_token) :]
 
     def end(self) -> Usage:
         findings, begin, text = Findings(self.unreadable), self._ends.begin, self._ends.rest()

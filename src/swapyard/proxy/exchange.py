@@ -26,14 +26,13 @@ from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead
 from swapyard.http.server import ClientConnection
 from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
 from swapyard.http.websocket import WebsocketSplice
-from swapyard.observe import inflight
 from swapyard.observe.activity import Outcome
 from swapyard.proxy import heads
 from swapyard.proxy.asking import Wish, wish_of_body, wish_of_passage, wish_of_query, wish_of_upload
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.loading import CHAT, EVENT_STREAMS, Out, WaitingStream
 from swapyard.proxy.peers import PeerServer, names_model, without_full_name
-from swapyard.proxy.recording import Recording, waiting_state
+from swapyard.proxy.recording import Recording
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Resolved
 from swapyard.proxy.selectors import Choice
@@ -145,6 +144,11 @@ class Exchange:
     def selector(self) -> str:
         """The selector that chose the model; empty where none did."""
         return "" if self.choice is None else self.choice.selector
+
+    @property
+    def ticket(self) -> int:
+        """With which it claims a place, or holds one; 0: with none."""
+        return self._ticket
 
     @property
     def is_served(self) -> bool:
@@ -314,13 +318,15 @@ class Exchange:
         peer.admit()
         self._head = peer.head(self._head, self._state.keys)
         self._peer = peer
+        if self._record is not None:
+            self._record.sent_to_peer()
         self._take(peer.upstream)
 
     def granted(self, upstream: Upstream) -> None:
         if self._wait is not None:
             self._head = self._wait.granted(self._head)
         if self._record is not None:
-            self._record.granted(self._state.engine, self.model, self._state.grant_notes[self.model])
+            self._record.granted(self._state.grant_notes[self.model])
         self._take(upstream)
 
     def refused(self, error: RequestError) -> None:
@@ -332,13 +338,10 @@ class Exchange:
         if self._record is not None:
             self._record.queued(position)
 
-    # --- asked while it waits (proxy.loading.Asker, proxy.recording.Recorded) ---
+    # --- asked while it waits (proxy.loading.Asker) ---
 
     def place(self) -> int | None:
         return self._state.engine.position(self._ticket)
-
-    def wait_state(self) -> tuple[inflight.Phase, int, str]:
-        return waiting_state(self._state.engine, self.model, self.place())
 
     # --- sending (called by http.upstream) ---
 
@@ -427,10 +430,12 @@ class Exchange:
             return
         self._client.begin_with(head.status, lines, head.length)
 
-    def _sent_body(self) -> bytes:
-        """As far as it is at hand."""
+    def _sent_body(self) -> bytes | None:
+        """None where it is not at hand, or not whole yet."""
         body = self._body
-        return body[0] if len(body) == 1 else b"".join(body)
+        if self._passing is COLLECTED and len(body) == 1:
+            return body[0]
+        return b"".join(body) if self._held and self._complete and self._upload is None else None
 
     def data(self, data: bytes) -> None:
         self._out.write(data)
@@ -457,6 +462,8 @@ class Exchange:
             self.abandon(UpstreamFailed(f'model "{self.model}" switched protocols without being asked to'))
             return
         self._phase = TUNNEL
+        if self._record is not None:
+            self._record.switched(head)
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in head.headers)
         splice = WebsocketSplice(self._client, connection, self._state.engine.loop, self._tunnel_over)
         splice.begin(status_line(101, head.reason) + lines + b"\r\n", rest)
@@ -521,6 +528,9 @@ class Exchange:
     def _requeue(self) -> None:
         self._phase = WAITING
         ticket, self._ticket = self._ticket, 0
+        if self._record is not None:
+            self._record.queued(0)
+            self._record.waits(self)
         self._state.engine.leave(ticket)
         self._state.engine.loop.call_later(REQUEUE_AFTER[self._requeued], self._arrive_again)
         self._requeued += 1
@@ -560,7 +570,8 @@ class Exchange:
         if self._record is not None:
             self._record.failed(error, self._sent_body())
         elif self._state.recorder is not None and isinstance(error, ModelNotFound):
-            self._state.recorder.refused(error, self._head, self._client, self._endpoint, self._path)
+            recorder, body = self._state.recorder, self._sent_body()
+            recorder.refused(error, self._head, self._client, self._endpoint, self._path, body)
         try:
             if self._wait is not None and self._wait.fail(error):
                 pass  # as the last event of the stream in which it waited

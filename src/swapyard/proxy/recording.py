@@ -2,56 +2,64 @@
 
 A `Recording` belongs to one exchange, which calls it at each turn of its life and ends it exactly once. Requests to metered
 endpoints are shown while they are under way; rows, captures and metrics are for the POSTs among them.
-`Recorder` makes recordings and lives as long as the process; a reload may give it another store or other captures.
+`Recorder` makes recordings and lives as long as the process; a reload may give it another store or other captures. It hears
+of every change of a model (`changed`), to know which part of a wait was a load, and to tell viewers what others wait for.
 
 Nothing here waits, and a recording that fails costs no request: what could go wrong (disk, memory) is the business of
-threads behind `observe`.
+threads behind `observe`. All times are the loop's; a row's end alone is the wall's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
+from swapyard.core.lifecycle import State
 from swapyard.errors import ModelNotFound, RequestError
 from swapyard.http.headers import RequestHead, ResponseHead
 from swapyard.http.server import ClientConnection
 from swapyard.observe.activity import Activity, ActivityStore, Outcome
 from swapyard.observe.captures import Capture, Captures
 from swapyard.observe.figures import Usage
-from swapyard.observe.inflight import Entry, InFlight, Phase
+from swapyard.observe.inflight import Entry, InFlight, Phase, client_ip
 from swapyard.observe.metrics import Metrics
 from swapyard.observe.usage import UsageTap, tap_response
 from swapyard.proxy.endpoints import Endpoint, Where, metered_below
-from swapyard.runtime.engine import Engine
+from swapyard.runtime.engine import Engine, Transition
 
 if TYPE_CHECKING:
     from swapyard.proxy.asking import Wish
 
 CLIENT_LEFT: Final = 499  # the status of a request whose client left before it was answered, as the access log has it
-_monotonic: Final = time.monotonic
+MOVES_TOLD_WITHIN: Final = 0.1  # seconds: who leaves a queue moves all behind it, which is told once for many
 
 
 class Recorded(Protocol):
     """What is recorded (`proxy.exchange.Exchange`)."""
 
+    @property
+    def ticket(self) -> int:
+        """Its claim, 0 while it has none."""
+        ...
+
     def cancel(self) -> None:
         """Ends the exchange."""
-
-    def wait_state(self) -> tuple[Phase, int, str]:
-        """While it waits: for what, its place in the queue (0: it is in none), and why, in words."""
-        ...
 
 
 @dataclass(slots=True)
 class Recorder:
+    engine: Engine
     inflight: InFlight
     store: ActivityStore
     captures: Captures
     metrics: Metrics
     waiting: dict[Recording, Recorded] = field(default_factory=dict)
+    _loads: dict[str, tuple[float, float]] = field(default_factory=dict)  # the last of each model: from when until when
+    _timer: asyncio.TimerHandle | None = None
 
     def begin(
         self, recorded: Recorded, client: ClientConnection, wish: Wish, endpoint: Endpoint, path: bytes
@@ -73,26 +81,67 @@ class Recorder:
         return Recording(self, entry, head, sent, is_metered=method == "POST")
 
     def refused(
-        self, error: ModelNotFound, head: RequestHead, client: ClientConnection, endpoint: Endpoint, path: bytes
+        self,
+        error: ModelNotFound,
+        head: RequestHead,
+        client: ClientConnection,
+        endpoint: Endpoint,
+        path: bytes,
+        body: bytes | None,
     ) -> None:
-        """A request for a model that nobody knows has its row, too."""
+        """A request for a model that nobody knows has its row, too. `body` as for `Recording.answered`."""
         if endpoint.metered and head.method == b"POST":
             entry = self.inflight.add(error.name, endpoint.path, "POST", head.fields, client.remote, lambda: None)
             recording = Recording(self, entry, head, path.decode("latin-1"), is_metered=True)
-            recording.failed(error, b"")
+            recording.failed(error, body)
             recording.end()
+
+    # --- those who wait ---
+
+    def changed(self, change: Transition) -> None:
+        """An observer of the engine."""
+        now = self.engine.loop.time()
+        if change.state is State.STARTING:
+            self._loads[change.model] = (now, inf)
+        elif (load := self._loads.get(change.model)) is not None and load[1] == inf:
+            self._loads[change.model] = (load[0], now)
+        if self.inflight.watched:
+            self.refresh()
+
+    def loading(self, model: str, since: float, until: float) -> float:
+        """How many seconds of this time the model's last load took up."""
+        began, over = self._loads.get(model, (inf, inf))
+        return max(0.0, min(over, until) - max(began, since))
 
     def refresh(self) -> None:
         """Tells viewers how it stands with those who wait. Costs something for each of them."""
+        positions = self.engine.scheduler.positions()
+        reasons: dict[str, str] = {}
         for recording, recorded in self.waiting.items():
-            recording.stands(*recorded.wait_state())
+            model, position = recording.entry.model, positions.get(recorded.ticket, 0)
+            if position and model not in reasons:
+                reasons[model] = awaited(self.engine, model)
+            recording.stands(position, reasons[model] if position else "")
+
+    def tell_moves(self) -> None:
+        """Somebody has left the queue, or joined it."""
+        if self._timer is None and self.waiting and self.inflight.watched:
+            self._timer = self.engine.loop.call_later(MOVES_TOLD_WITHIN, self._tell_moves)
+
+    def _tell_moves(self) -> None:
+        self._timer = None
+        self.refresh()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class Recording:
     """One request. `outcome`: how it ends, where its exchange knows better than its status (set before `end`)."""
 
     __slots__ = (
-        "_began",
         "_capture",
         "_content_type",
         "_error",
@@ -103,6 +152,7 @@ class Recording:
         "_position",
         "_queue_ms",
         "_recorder",
+        "_since",
         "_status",
         "_tap",
         "entry",
@@ -114,8 +164,8 @@ class Recording:
         self._head = head
         self._path = path
         self._is_metered = is_metered
-        self._began = _monotonic()
         self._position = 0
+        self._since = 0.0  # when it began to wait
         self._queue_ms = self._load_ms = -1
         self._status = 0
         self._content_type = ""
@@ -125,37 +175,63 @@ class Recording:
         self.entry = entry
         self.outcome = Outcome.COMPLETE
 
+    @property
+    def is_metered(self) -> bool:
+        """Whether it will have a row."""
+        return self._is_metered
+
     # --- on the way to its model ---
 
     def queued(self, position: int) -> None:
+        """Its place, from 1; 0: it is in no queue."""
         self._position = position
 
     def waits(self, recorded: Recorded) -> None:
-        """It was not granted a place at once."""
-        self._recorder.waiting[self] = recorded
-        self._recorder.inflight.moved(self.entry, Phase.QUEUED if self._position else Phase.LOADING, self._position)
+        """It was not granted a place at once, or has lost the one that it had. May be said again."""
+        recorder = self._recorder
+        if self not in recorder.waiting:
+            recorder.waiting[self] = recorded
+            self._since = recorder.engine.loop.time()
+        reason = ""
+        if self._position and recorder.inflight.watched:
+            reason = awaited(recorder.engine, self.entry.model)
+            recorder.tell_moves()
+        self.stands(self._position, reason)
 
-    def stands(self, phase: Phase, position: int, reason: str) -> None:
-        entry = self.entry
+    def stands(self, position: int, reason: str) -> None:
+        """While it waits: in the queue, and what for, in words; or (0) for a load that is under way."""
+        entry, phase = self.entry, Phase.QUEUED if position else Phase.LOADING
         if (entry.phase, entry.position, entry.reason) != (phase, position, reason):
             self._recorder.inflight.moved(entry, phase, position, reason)
 
-    def granted(self, engine: Engine, model: str, metadata: Mapping[str, str]) -> None:
+    def granted(self, metadata: Mapping[str, str]) -> None:
         """A local model takes it. `metadata`: what is noted of every request that was granted by its queue."""
         entry = self.entry
         entry.metadata = metadata if entry.metadata is None else {**entry.metadata, **metadata}
-        self._queue_ms = 0
-        if self._recorder.waiting.pop(self, None) is not None:
-            waited = _monotonic() - self._began
-            load = min(waited, engine.load_seconds(model, since=self._began))
-            self._load_ms = round(load * 1000) if load > 0 else -1
-            self._queue_ms = round((waited - load) * 1000)
+        if self._recorder.waiting:
+            self._waited()
+        if self._queue_ms < 0:
+            self._queue_ms = 0
         self._recorder.inflight.moved(entry, Phase.PREFILL)
+
+    def sent_to_peer(self) -> None:
+        self._recorder.inflight.moved(self.entry, Phase.PREFILL)
+
+    def _waited(self) -> None:
+        """If it did, it does no longer."""
+        recorder = self._recorder
+        if recorder.waiting.pop(self, None) is not None:
+            now = recorder.engine.loop.time()
+            load = recorder.loading(self.entry.model, self._since, now)
+            self._queue_ms = max(self._queue_ms, 0) + round((now - self._since - load) * 1000)
+            if load > 0:
+                self._load_ms = max(self._load_ms, 0) + round(load * 1000)
+        recorder.tell_moves()
 
     # --- its answer ---
 
-    def answered(self, head: ResponseHead, body: bytes) -> None:
-        """`body`: of the request as it was sent, empty where it is not at hand."""
+    def answered(self, head: ResponseHead, body: bytes | None) -> None:
+        """`body`: of the request as it was sent, None where it is not at hand."""
         self._status = head.status
         self._recorder.inflight.answered(self.entry, head.headers)
         if not self._is_metered:
@@ -166,10 +242,15 @@ class Recording:
                 self._content_type = value.decode("latin-1")
             elif len(name) == 16 and name.lower() == b"content-encoding":
                 coding = value
-        self._tap = tap_response(self.entry.path, head.status, self._content_type, coding.decode("latin-1"))
-        capture = self._capture = self._recorder.captures.begin(self.entry.path, self._head.fields, body)
+        path, clock = self.entry.path, self._recorder.engine.loop.time
+        self._tap = tap_response(path, head.status, self._content_type, coding.decode("latin-1"), clock=clock)
+        capture = self._capture = self._recorder.captures.begin(path, self._head.fields, body)
         if capture is not None:
             capture.answered(head.status, head.headers)
+
+    def switched(self, head: ResponseHead) -> None:
+        """Other bytes than HTTP's follow, of which no account is kept."""
+        self._recorder.inflight.answered(self.entry, head.headers)
 
     def feed(self, data: bytes) -> None:
         """Bytes of the answer's body, as the upstream sent them. What we tell of a wait is none of it."""
@@ -181,7 +262,7 @@ class Recording:
 
     # --- its end ---
 
-    def failed(self, error: RequestError, body: bytes) -> None:
+    def failed(self, error: RequestError, body: bytes | None) -> None:
         """It ends with an error of ours. `body` as for `answered`."""
         self._error = error.message
         if self._status:  # in the middle of an answer
@@ -200,45 +281,54 @@ class Recording:
 
     def end(self) -> None:
         """Exactly once."""
-        recorder = self._recorder
-        recorder.waiting.pop(self, None)
-        recorder.inflight.remove(self.entry)
+        recorder, entry = self._recorder, self.entry
+        if recorder.waiting:
+            self._waited()
+        recorder.inflight.remove(entry)
         if not self._is_metered:
             return
-        tap = self._tap
+        tap, status = self._tap, self._status or CLIENT_LEFT
         usage = Usage() if tap is None else tap.end()
-        first = 0.0 if tap is None else tap.first_token_at
-        ended = _monotonic()
+        first = 0.0 if tap is None or not 200 <= status < 300 else tap.first_token_at
+        duration = recorder.engine.loop.time() - entry.since
         activity = Activity(
             ended=time.time(),
-            model=self.entry.model,
+            model=entry.model,
             path=self._path,
-            status=self._status or CLIENT_LEFT,
-            duration_ms=max(round((ended - self._began) * 1000), usage.engine_ms),
+            status=status,
+            duration_ms=max(round(duration * 1000), usage.engine_ms),
             usage=usage,
             content_type=self._content_type,
             error=self._error,
-            metadata=dict(self.entry.metadata) if self.entry.metadata else None,
+            metadata=dict(entry.metadata) if entry.metadata else None,
             outcome=self.outcome,
             queue_ms=self._queue_ms,
             load_ms=self._load_ms,
-            first_token_ms=round((first - self._began) * 1000) if first else -1,
-            client=self.entry.peer,
+            first_token_ms=round((first - entry.since) * 1000) if first else -1,
+            client=self._client(),
         )
         row_id = recorder.store.record(activity)
         recorder.metrics.finished(activity)
         if self._capture is not None:
-            recorder.captures.keep(self._capture, row_id)
+            if tap is not None and tap.unreadable:
+                recorder.captures.drop(self._capture)
+            else:
+                recorder.captures.keep(self._capture, row_id)
+
+    def _client(self) -> str:
+        """Its address, as far as the fields that proxies add can be believed."""
+        known = self._head.known
+        if b"x-forwarded-for" in known or b"x-real-ip" in known:
+            return client_ip(self.entry.fields, self.entry.peer)
+        return self.entry.peer
 
 
-def waiting_state(engine: Engine, model: str, place: int | None) -> tuple[Phase, int, str]:
-    """How it stands with a request that waits at this place of the queue, None: for a load that is under way."""
-    if place is None:
-        return Phase.LOADING, 0, ""
+def awaited(engine: Engine, model: str) -> str:
+    """What a request in the queue for this model waits for, in words."""
     scheduler = engine.scheduler
     busy = [other for other in scheduler.plan(model) if scheduler.serving(other)]
     if busy:
-        return Phase.QUEUED, place, f"{' and '.join(busy)} must finish first"
+        return f"{' and '.join(busy)} must finish first"
     if scheduler.serving(model):
-        return Phase.QUEUED, place, f"{model} is busy"
-    return Phase.QUEUED, place, "another model is being loaded"
+        return f"{model} is busy"
+    return "another model is being loaded"

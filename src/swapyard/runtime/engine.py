@@ -108,7 +108,6 @@ class Run:
     started: float
     state: State = State.STOPPED
     upstream: Upstream | None = None
-    ready: float | None = None  # loop time
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +161,6 @@ class Engine:
     def position(self, ticket: Ticket) -> int | None:
         """Its place in the queue, from 1; None if it waits for a load that is under way, or not at all."""
         return self.scheduler.positions().get(ticket)
-
-    def load_seconds(self, model: str, since: float) -> float:
-        """How much of the time since then (loop time) the model's present run took to become ready."""
-        run = self.runs.get(self.scheduler.run_of(model) or 0)
-        return max(0.0, run.ready - max(since, run.started)) if run is not None and run.ready is not None else 0.0
 
     # --- for operators ---
 
@@ -333,8 +327,7 @@ class Engine:
                 except Exception as bug:
                     self._report(f"no connections can be made to run {run.id} of {run.model}", bug)
                     return Failed(run.id, StartError(f'model "{run.model}" came up, but cannot be reached: {bug}'))
-                run.ready = self.loop.time()
-                took = run.ready - run.started
+                took = self.loop.time() - run.started
                 self._tell(run, State.READY, f"after {took:.1f} s", seconds=took)
             case Failed(_, error):
                 reason = StopReason.CRASHED if run.state is State.READY else StopReason.START_FAILED

@@ -59,7 +59,7 @@ class Database:
         """Opens the file, or a database in memory that holds the newest `keep` rows. Raises StoreError where the file can
         never be a store, sqlite3.Error where it cannot be one now."""
         self._path = path
-        self._keep = keep
+        self.keep = keep
         self._lock = threading.Lock()  # of whoever uses `_reader`
         self._rollup = Rollup()
         self._writer = self._connect(write=True)
@@ -112,7 +112,7 @@ class Database:
         """All or nothing."""
         rows = list(batch)
         if self.in_memory:
-            rows = rows[-self._keep :]  # the others would go again at once
+            rows = rows[-self.keep :]  # the others would go again at once
         self._write([main_values(*row) for row in rows], [our_values(*row) for row in rows])
 
     def _write(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
@@ -131,7 +131,7 @@ class Database:
             self._insert("activity", MAIN_COLUMNS, main)
             self._insert("swapyard_activity", ("id", *OUR_COLUMNS), ours)
             if self.in_memory and main:
-                oldest = main[-1][0] - self._keep
+                oldest = main[-1][0] - self.keep
                 self._writer.execute("DELETE FROM activity WHERE id <= ?", (oldest,))
                 self._writer.execute("DELETE FROM swapyard_activity WHERE id <= ?", (oldest,))
             self._writer.execute("COMMIT")

@@ -91,6 +91,11 @@ class ActivityStore:
             self._wake.set()
         return row_id
 
+    def keep(self, max_in_memory: int) -> None:
+        """As many rows as this are kept in memory from now on; less take effect with the next row."""
+        self._keep = max_in_memory if max_in_memory > 0 else DEFAULT_KEEP
+        self._database.keep = self._keep
+
     # --- reading: all of these block ---
 
     def listing(self, query: ActivityQuery) -> Listing:
