@@ -26,7 +26,7 @@ packages:
 
 # About 20 seconds on two cores: nothing that waits for processes or is marked slow.
 test-fast: .stamps/dev page
-	$(BIN)/python -m pytest -q -n auto -m "not slow" --ignore=tests/e2e --ignore=tests/runtime --ignore=tests/demo $(ARGS)
+	$(BIN)/python -m pytest -q -n auto -m "not slow" --ignore=tests/e2e --ignore=tests/runtime --ignore=tests/demo --ignore=tests/ui $(ARGS)
 
 check: .stamps/dev
 	$(BIN)/ruff check src tests bench tools examples

@@ -1,0 +1,135 @@
+"""The page in a browser: Chromium, driven by playwright, in front of the real command with its scripted models.
+
+`demo` is the address of one that all tests share; `start_demo()` gives a test its own. `desktop` and `phone` are pages of
+the two sizes, `window` is a page in each of them. A test fails when the page says anything on the console as an error.
+Where Chromium is missing these tests are skipped, with the reason; `make test` installs it where it may.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+LISTENING = re.compile(r"listening on (https?://\S+)")
+SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+STOP_TIMEOUT = 30.0  # seconds
+# What a browser says of answers that the page asks for knowing that they may be errors.
+EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (401|404|409|429|5\d\d)")
+
+StartDemo = Callable[..., AbstractContextManager[str]]
+
+
+@contextmanager
+def serve(*arguments: str, environment: Mapping[str, str] = {}) -> Iterator[str]:
+    """`python -m swapyard ...` on a free port; gives its address, without a slash at the end."""
+    command = [sys.executable, "-m", "swapyard", *arguments, "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if found := LISTENING.search(line):
+                break
+        else:
+            pytest.fail(f"it ended at once:\n{''.join(said)}")
+        drain = threading.Thread(target=process.stdout.read, daemon=True)
+        drain.start()
+        yield found[1].rstrip("/")
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """The page is built from the sources as they are now."""
+    done = subprocess.run([sys.executable, "hatch_build.py"], cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(f"the page cannot be built: {done.stderr}")
+
+
+@pytest.fixture(scope="session")
+def start_demo(built: None) -> StartDemo:
+    """`start_demo()`: the demo of its own, for tests that change what others would see. `start_demo(config=path)`: another
+    configuration. `environment`: variables beside the present ones."""
+
+    def start(config: Path | None = None, environment: Mapping[str, str] = {}) -> AbstractContextManager[str]:
+        return serve(*(["--config", str(config)] if config else ["demo"]), environment=environment)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def demo(start_demo: StartDemo) -> Iterator[str]:
+    with start_demo() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; Debian: apt-get install chromium")
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS]) as started:
+        yield started
+
+
+@contextmanager
+def page_of(browser: Browser, size: str, **options: Any) -> Iterator[Page]:
+    """Fails when the page has said something as an error, or has thrown something, by the end of the block."""
+    viewport: Any = SIZES[size]
+    with browser.new_context(viewport=viewport, has_touch=size == "phone", is_mobile=size == "phone", **options) as context:
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        yield page
+        unexpected = [error for error in errors if not EXPECTED.match(error)]
+        assert not unexpected, f"the page complained: {unexpected}"
+
+
+@pytest.fixture
+def desktop(browser: Browser) -> Iterator[Page]:
+    with page_of(browser, "desktop") as page:
+        yield page
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    with page_of(browser, "phone") as page:
+        yield page
+
+
+@pytest.fixture(params=[*SIZES])
+def window(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    with page_of(browser, request.param) as page:
+        yield page
