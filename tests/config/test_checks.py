@@ -189,6 +189,7 @@ def test_what_is_refused_and_at_which_key(load: Any, text: str, path: str, messa
     ("text", "message"),
     [
         ("healtCheckTimeout: 30", "healtCheckTimeout: unknown key, ignored; did you mean healthCheckTimeout?"),
+        ("models: {m: {cmd: 'x ${PORT}', command: y}}", "models.m.command: unknown key, ignored; did you mean cmd?"),
         ("models: {m: {cmd: 'x ${PORT}', alias: [q]}}", "models.m.alias: unknown key, ignored; did you mean aliases?"),
         ("performance: {enable: true}", "performance.enable: unknown key, ignored"),
         ("healthCheckTimeout: 3", "healthCheckTimeout: 3 is raised to the least, 15 seconds"),

@@ -121,6 +121,9 @@ def test_windows_stops_with_taskkill_by_default(load: Any, load_windows: Any) ->
         (r"cmd: C:\svr.exe ${PORT}", "models.m.cmd: a backslash outside quotes"),
         ("cmd: ''\nproxy: http://h:1", "models.m.cmd: is empty"),
         ("cmd: |\n  svr ${PORT} 'a\n  # b\n  c'", "models.m.cmd: a line that begins with # is dropped"),
+        ("cmd: ~/svr ${PORT}", 'models.m.cmd: "~/svr" is taken as it stands, there is no shell; write ${env.HOME}/svr'),
+        ("cmd: cd /srv && svr ${PORT}", 'models.m.cmd: "&&" is an argument like any other, there is no shell'),
+        ("cmdStop: stop 2>&1 | cat", 'models.m.cmdStop: "|" is an argument like any other'),
         ("env: [NOVALUE]", 'models.m.env[0]: "NOVALUE" is not NAME=value'),
     ],
 )
@@ -131,3 +134,11 @@ def test_doubtful_commands_warn(load: Any, body: str, part: str) -> None:
         + "\n".join(f"    {line}" for line in body.splitlines())
     )
     assert any(part in line for line in from_model), from_model
+
+
+@pytest.mark.parametrize(
+    "cmd",
+    ["sh -c 'cd ~/srv && svr ${PORT} | tee log'", "svr --port ${PORT} --split '|'", "svr --url http://h:${PORT}/?a&b;c>d"],
+)
+def test_what_a_shell_would_read_is_no_matter_inside_an_argument(load: Any, cmd: str) -> None:
+    assert load.warnings(f"models:\n  m:\n    cmd: {cmd}\n") == []

@@ -13,7 +13,7 @@ from swapyard.observe.logs import Logger
 from swapyard.runtime.engine import Transition
 
 STATUS_WITHIN = 0.05  # seconds: changes that come together are told as one list of models
-OURS = {StopReason.START_FAILED, StopReason.CRASHED}  # reasons that are somebody's failure
+FAILURES = {StopReason.START_FAILED, StopReason.CRASHED}  # reasons that are nobody's wish
 
 
 class News:
@@ -44,7 +44,7 @@ class News:
             reason=change.reason.value if change.reason else "",
             for_model=change.for_model or "",
             seconds=None if change.seconds is None else round(change.seconds, 3),
-            failed=change.reason in OURS,
+            failed=change.reason in FAILURES,
         )
         self._bus.publish("transition", noted)
         self.status_changed()
@@ -57,9 +57,8 @@ class News:
         self._bus.publish_within(STATUS_WITHIN, "modelStatus", self._model_status)
 
     def _log_line(self, change: Transition) -> None:
-        """One line each; what a failed server wrote last is in the supervisor's own line."""
+        """One line each. Of failures the supervisor has its own line, which says more."""
         if change.state is State.STOPPED:
             self._log.info("<%s> stopped", change.model)
-        else:
-            cause = change.cause.partition("\n")[0].removesuffix("; its last output:")
-            self._log.info("<%s> %s: %s", change.model, change.state.value, cause)
+        elif change.reason not in FAILURES:
+            self._log.info("<%s> %s: %s", change.model, change.state.value, change.cause)

@@ -28,6 +28,17 @@ from swapyard.config.problems import Path, Problems
 UNSET: Any = msgspec.UNSET
 YES = frozenset({"yes", "on", "y"})
 NO = frozenset({"no", "off", "n"})
+# What other tools call a key, and its name here, which is not spelt alike.
+ELSEWHERE = {
+    "command": "cmd",
+    "environment": "env",
+    "timetolive": "ttl",
+    "idletimeout": "ttl",
+    "parallel": "concurrencyLimit",
+    "url": "proxy",
+    "healthcheck": "checkEndpoint",
+    "stop": "cmdStop",
+}
 
 
 @dataclass(slots=True)
@@ -263,7 +274,8 @@ def read_struct(kind: type[Struct], node: Mapping, path: Path, context: Context,
 def unknown(key: str, value: Node, keys: dict[str, Any], path: Path, context: Context) -> None:
     if not path and (key in context.quiet_keys or key.startswith(("x-", "."))):
         return
-    near = get_close_matches(key, keys, n=1, cutoff=0.6)
+    meant = ELSEWHERE.get(key.casefold())
+    near = [meant] if meant in keys else get_close_matches(key, keys, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]}?" if near else ""
     context.problems.warn((*path, key), f"unknown key, ignored{hint}")
     if path:  # a reference that leads nowhere is an error below known keys, even where its value is ignored

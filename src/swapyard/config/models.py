@@ -27,6 +27,8 @@ COMFYUI_LIMIT = 50
 WINDOWS_STOP = "taskkill /f /t /pid ${PID}"
 MAX_PORT = 65535
 DRIVE = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\")
+SHELL_SIGN = re.compile(r"~/|[&|;<>]")
+SHELL_OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"})
 
 
 @dataclass(slots=True)
@@ -196,9 +198,9 @@ class ModelReader:
         if not argv and not self.problems.is_doubtful((*path, "cmd")):
             but = " but for comments and quotes" if raw.cmd else ""
             warn((*path, "cmd"), f"is empty{but}; the model cannot be started")
-        self.check_quotes((*path, "cmd"), raw.cmd)
-        if raw.cmd_stop:
-            self.check_quotes((*path, "cmdStop"), raw.cmd_stop)
+        for key, text in (("cmd", raw.cmd), ("cmdStop", raw.cmd_stop)):
+            self.check_quotes((*path, key), text)
+            self.check_shell((*path, key), text)
         for index, setting in enumerate(raw.env):
             if "=" not in setting[1:]:
                 warn((*path, "env", index), f'"{setting}" is not NAME=value')
@@ -215,6 +217,17 @@ class ModelReader:
         elif ":\\" in text and self.platform != "win32" and DRIVE.search(text):
             message = "a backslash outside quotes takes the next character; put a Windows path in single quotes"
             self.problems.warn(path, message)
+
+    def check_shell(self, path: Path, text: str) -> None:
+        """What only a shell would understand. An operator in quotes is somebody's argument."""
+        if not SHELL_SIGN.search(text):
+            return
+        for word in split_command(text, self.platform):
+            if word.startswith("~/"):
+                self.problems.warn(path, f'"{word}" is taken as it stands, there is no shell; write ${{env.HOME}}{word[1:]}')
+            elif word in SHELL_OPERATORS and f" {word} " in text:
+                message = f'"{word}" is an argument like any other, there is no shell; run sh -c "..." where you need one'
+                self.problems.warn(path, message)
 
 
 IGNORES_WEBSOCKETS = Compat(ignore_websockets=True)
