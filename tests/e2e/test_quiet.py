@@ -19,7 +19,7 @@ Until = Callable[..., Any]
 LOOKS = [
     "/", "/health", "/wol-health", "/v1/models", "/v1/models/a", "/models", "/running", "/api/version", "/logs",
     "/upstream", "/upstream/a", "/upstream/s", "/v1/models/s", "/favicon.ico", "/no/such/path",
-    "/api/profiles", "/comfyui", "/comfyui/api/queue",
+    "/api/performance", "/api/hardware", "/metrics", "/api/profiles", "/comfyui", "/comfyui/api/queue",
 ]  # fmt: skip
 ICONS = ["/upstream/a/favicon.ico", "/upstream/a/style.css"]  # a loaded model answers these itself, and is used thereby
 
