@@ -130,6 +130,7 @@ def test_an_unknown_name_lists_what_is_installed(install: Install) -> None:
         ("factory = 1", "is no factory: pack:factory cannot be called"),
         ("def factory(): pass", "cannot be made: TypeError: factory() takes 0 positional arguments but 2 were given"),
         ("def factory(s, m): return 1 / 0", "cannot be made: ZeroDivisionError: division by zero"),
+        ("def factory(s, m): raise SystemExit('no licence')", "cannot be made: SystemExit: no licence"),
         ("def factory(s, m): return 1", "gives no planner: int has no method evict"),
         (
             "class P:\n def evict(self, model): return ()\ndef factory(s, m): return P()",
@@ -222,6 +223,8 @@ class Wild:
         match model:
             case "raises":
                 raise IndexError
+            case "exits":
+                raise SystemExit(3)
             case "none":
                 return None  # type: ignore[return-value]
         return ["x"] if model == "strange" else ["b"]
@@ -232,7 +235,12 @@ class Wild:
 
 @pytest.mark.parametrize(
     ("model", "says"),
-    [("raises", "failed: IndexError"), ("strange", "named 'x', which does not run"), ("none", "failed: TypeError")],
+    [
+        ("raises", "failed: IndexError"),
+        ("exits", "failed: SystemExit: 3"),
+        ("strange", "named 'x', which does not run"),
+        ("none", "failed: TypeError"),
+    ],
 )
 def test_a_planner_that_fails_lets_nobody_run_together(model: str, says: str, caplog: pytest.LogCaptureFixture) -> None:
     planner = guarded(Wild(), "wild")

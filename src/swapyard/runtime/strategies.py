@@ -184,7 +184,7 @@ def make(kind: Kind, name: str, settings: Any, *arguments: Any) -> Any:
     place: Path = ("routing", kind.block, "settings", name) if settings is not None else chosen
     try:
         made = factory(*arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Broken([((*place, *path), message) for path, message in complaints(error, entry)]) from error
     wanting = list(shortcomings(made, kind))
     if wanting:
@@ -202,7 +202,7 @@ def load(entry: Entry, chosen: Path) -> Callable[..., Any]:
     return factory  # type: ignore[no-any-return]
 
 
-def complaints(error: Exception, entry: Entry) -> Iterator[Finding]:
+def complaints(error: BaseException, entry: Entry) -> Iterator[Finding]:
     """What a factory says is wrong, with the key below its settings."""
     match error:
         case ExceptionGroup():
@@ -267,7 +267,7 @@ class Guarded:
             if not strangers:
                 return answer
             problem = f"named {strangers[0]!r}, which does not run"
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"failed: {told(error)}"
         log.error(
             'planner "%s" %s; asked who must go for %s of %s', self._name, problem, model, ", ".join(running) or "nobody"
@@ -279,7 +279,7 @@ class GuardedKin(Guarded):
     def kin(self, model: str) -> str | None:
         try:
             found: Any = self.planner.kin(model)  # type: ignore[attr-defined]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.error('planner "%s" failed to tell the kin of %s: %s', self._name, model, told(error))
             return None
         return None if found is None else str(found)
