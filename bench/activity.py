@@ -79,7 +79,7 @@ def questions(store: ActivityStore, rows: int) -> dict[str, Callable[[], object]
         "999 rows": ask(limit=999),
         "ids": ask(min_id=rows // 4, max_id=rows // 2),
         "statistics": store.statistics,
-        "statistics of one model": lambda: store.statistics(MODELS[0]),
+        "statistics of one model": lambda: store.statistics(ActivityQuery(models=(MODELS[0],))),
     }
 
 

@@ -19,7 +19,9 @@ import msgspec
 from msgspec import NODEFAULT, Struct, UnsetType
 
 from swapyard.api import details, load, profiles, running, status, transitions
-from swapyard.observe import history
+from swapyard.observe import captures, history
+from swapyard.observe.activity import rows as activity
+from swapyard.observe.activity import statistics
 from swapyard.observe.system import rows
 from swapyard.observe.system.hardware import snapshot
 
@@ -55,10 +57,18 @@ PAYLOADS: dict[str, type[Struct]] = {
     "Accelerator": snapshot.Accelerator,
     "AcceleratorMemory": snapshot.AcceleratorMemory,
     "AcceleratorDriver": snapshot.Driver,
+    "Capture": captures.Payload,
+    "ActivityTokens": activity.Tokens,
+    "ActivityTiming": activity.Timing,
+    "ActivityRow": activity.Row,
+    "ActivityPage": activity.Listing,
+    "Histogram": statistics.Histogram,
+    "Statistics": statistics.Statistics,
 }
 
 PLAIN = {
     str: "string",
+    bytes: "string",  # base64
     bool: "boolean",
     int: "number",
     float: "number",

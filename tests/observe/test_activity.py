@@ -23,6 +23,7 @@ from swapyard.observe.activity.schema import MIGRATIONS
 from swapyard.observe.figures import Usage
 
 START = 1_760_000_000
+OF_A = ActivityQuery(models=("a",))
 Open = Callable[..., ActivityStore]
 
 LLAMA_SWAP = """
@@ -140,6 +141,20 @@ def test_what_a_failed_request_says(store: ActivityStore, activity: Activity, ex
     assert listed(store)["data"][0].get("error_msg") == expected
 
 
+def test_filters_by_status_and_path_hold_for_the_totals_too(open_store: Open) -> None:
+    store = open_store()
+    answers = [(200, "/v1/chat/completions"), (404, "/v1/models"), (503, "/v1/chat/completions"), (500, "/v1/rerank")]
+    for status, path in answers:
+        store.record(request_of(status=status, path=path, usage=Usage(input_tokens=1)))
+    assert ids(store, status="5xx") == [4, 3]
+    assert ids(store, status=["404", "503", ""]) == [3, 2]
+    assert ids(store, path="chat") == [3, 1]
+    assert ids(store, path="CHAT") == []
+    assert ids(store, path="chat", status="2xx", model="m") == [1]
+    assert store.statistics(ActivityQuery.parse([("status", "5xx")])).total_input_tokens == 2
+    assert store.statistics(ActivityQuery.parse([("path", "chat"), ("status", "503")])).total_requests == 1
+
+
 def test_pages_filters_and_orders(store: ActivityStore) -> None:
     for n in range(60):
         usage = Usage(output_tokens=n % 7, tokens_per_second=n / 3)
@@ -182,6 +197,8 @@ def test_an_empty_store_lists_nothing(store: ActivityStore) -> None:
         ({"page": "-1"}, "page"),
         ({"sort": "ID"}, "sort"),
         ({"order": "up"}, "order"),
+        ({"status": "error"}, "status"),
+        ({"status": "4x4"}, "status"),
     ],
 )
 def test_a_wrong_parameter_is_named(parameters: dict[str, str], param: str) -> None:
@@ -214,8 +231,8 @@ def test_statistics_follow_the_formulas(store: ActivityStore) -> None:
             "p50": 25.0, "p95": pytest.approx(42.75), "p99": pytest.approx(44.55),
         },
     }  # fmt: skip
-    assert store.statistics("other").gen_histogram is None
-    assert store.statistics("nobody").total_requests == 0
+    assert store.statistics(ActivityQuery(models=("other",))).gen_histogram is None
+    assert store.statistics(ActivityQuery(models=("nobody",))).total_requests == 0
 
 
 def test_statistics_of_a_large_file_agree_with_those_of_a_small_one(
@@ -227,10 +244,10 @@ def test_statistics_of_a_large_file_agree_with_those_of_a_small_one(
         usage = Usage(prompt_per_second=dice.lognormvariate(7, 2), tokens_per_second=dice.choice((-1, dice.uniform(1, 90))))
         store.record(request_of(dice.choice("ab"), usage=usage))
     store.flush()
-    small = [store.statistics(model) for model in (None, "a")]
+    small = [store.statistics(query) for query in (ActivityQuery(), OF_A)]
     monkeypatch.setattr("swapyard.observe.activity.database.EXACT_ROWS", 100)
     monkeypatch.setattr("swapyard.observe.activity.statistics._AT_ONCE", 700)
-    for exact, counted in zip(small, [store.statistics(model) for model in (None, "a")], strict=True):
+    for exact, counted in zip(small, [store.statistics(query) for query in (ActivityQuery(), OF_A)], strict=True):
         assert exact.total_requests == counted.total_requests
         for one, other in ((exact.gen_histogram, counted.gen_histogram), (exact.prompt_histogram, counted.prompt_histogram)):
             assert one is not None
@@ -243,7 +260,7 @@ def test_statistics_of_a_large_file_agree_with_those_of_a_small_one(
                 assert math.isclose(exactly, getattr(other, percentile), rel_tol=0.01, abs_tol=0.05)
     store.record(request_of("a"))
     assert listed(store, model="a")["total"] == small[1].total_requests + 1
-    assert store.statistics("a").total_requests == small[1].total_requests + 1
+    assert store.statistics(OF_A).total_requests == small[1].total_requests + 1
 
 
 def test_a_large_file_is_listed_like_a_small_one(open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,14 +269,22 @@ def test_a_large_file_is_listed_like_a_small_one(open_store: Open, tmp_path: Pat
     for n in range(400):
         usage = Usage(output_tokens=dice.randrange(9))
         ended = START + (10**8 if n == 200 else n * 60 + dice.randrange(9999))
-        store.record(request_of(dice.choice("abc"), ended=ended, usage=usage, duration_ms=n % 11))
+        status = (200, 404, 500)[n % 3]
+        store.record(request_of(dice.choice("abc"), ended=ended, usage=usage, duration_ms=n % 11, status=status))
     time = {"start": "2025-10-09T10:54:20Z", "end": "2025-10-09T14:01:01Z"}
     queries: list[dict[str, Any]] = [
         {"sort": sort, "order": order, "page": page, "limit": 60, **more}
         for sort in ("id", "time", "model", "generated", "duration")
         for order in ("asc", "desc")
         for page in (1, 3, 7)
-        for more in ({}, {"model": ["a", "b"]}, time, time | {"model": "a"}, {"min_id": 50, "model": "c"})
+        for more in (
+            {},
+            {"model": ["a", "b"]},
+            time,
+            time | {"model": "a"},
+            {"min_id": 50, "model": "c"},
+            {"status": ["5xx", "404"], "path": "/v1"},
+        )
     ]
     small = [listed(store, **query) for query in queries]
     for name in ("EXACT_ROWS", "LARGE"):

@@ -20,11 +20,13 @@ from swapyard.observe.activity import ActivityQuery
 from swapyard.observe.activity.export import Format
 
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+FILTERS = {"model", "start", "end", "min_id", "max_id", "status", "path"}
 
 
 def routes(services: Services) -> list[Route]:
     async def listing(request: Request) -> Response:
-        """Finished requests, one page: `model`, `start`, `end`, `min_id`, `max_id`, `limit`, `page`, `sort`, `order`."""
+        """Finished requests, one page: `limit`, `page`, `sort`, `order`, and the filters `model`, `start`, `end`, `min_id`,
+        `max_id`, `status` (404, 5xx) and `path` (a part of it)."""
         query = ActivityQuery.parse(request.query_params.multi_items())
         return json_answer(await asyncio.to_thread(services.activity().listing, query))
 
@@ -38,9 +40,10 @@ def routes(services: Services) -> list[Route]:
         return StreamingResponse(in_threads(pieces), media_type=form.content_type, headers=headers)
 
     async def stats(request: Request) -> Response:
-        """Totals and speeds of finished requests, of all or of one `model`."""
-        model = first(request.query_params.multi_items(), "model") or None
-        return json_answer(await asyncio.to_thread(services.activity().statistics, model))
+        """Totals and speeds of finished requests, of all or of those that the filters of the listing let through."""
+        items = request.query_params.multi_items()
+        query = ActivityQuery.parse([(key, value) for key, value in items if key in FILTERS])
+        return json_answer(await asyncio.to_thread(services.activity().statistics, query))
 
     async def capture(request: Request) -> Response:
         """What a request and its answer were, as long as memory holds them."""

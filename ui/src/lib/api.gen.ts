@@ -228,3 +228,76 @@ export interface AcceleratorDriver {
   name: string | null;
   version: string | null;
 }
+
+export interface Capture {
+  id: number;
+  req_path: string;
+  req_headers: Record<string, string> | null;
+  req_body: string | null;
+  resp_headers: Record<string, string> | null;
+  resp_body: string | null;
+}
+
+export interface ActivityTokens {
+  cache_tokens: number;
+  draft_tokens: number;
+  draft_acc_tokens: number;
+  input_tokens: number;
+  output_tokens: number;
+  prompt_per_second: number;
+  tokens_per_second: number;
+}
+
+export interface ActivityTiming {
+  outcome: string;
+  ended_ms: number;
+  queue_ms: number;
+  load_ms: number;
+  first_token_ms: number;
+  prefill_ms: number;
+  decode_ms: number;
+  prompt_tokens: number;
+  client: string;
+}
+
+export interface ActivityRow {
+  id: number;
+  timestamp: string;
+  model: string;
+  req_path: string;
+  resp_content_type: string;
+  resp_status_code: number;
+  tokens: ActivityTokens;
+  duration_ms: number;
+  has_capture: boolean;
+  error_msg?: string;
+  metadata?: Record<string, string>;
+  timing?: ActivityTiming;
+}
+
+export interface ActivityPage {
+  data: ActivityRow[];
+  page: number;
+  limit: number;
+  total: number;
+  total_pages: number;
+}
+
+export interface Histogram {
+  bins: number[];
+  min: number;
+  max: number;
+  binSize: number;
+  p50: number;
+  p95: number;
+  p99: number;
+}
+
+export interface Statistics {
+  total_requests: number;
+  total_input_tokens: number;
+  total_output_tokens: number;
+  total_cache_tokens: number;
+  prompt_histogram: Histogram | null;
+  gen_histogram: Histogram | null;
+}

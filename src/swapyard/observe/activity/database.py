@@ -189,15 +189,16 @@ class Database:
         with self._lock:
             return _span(self._reader) >= EXACT_ROWS
 
-    def statistics(self, model: str | None) -> Statistics:
-        large = self._is_large()
+    def statistics(self, query: ActivityQuery) -> Statistics:
+        """Of the rows that the filter lets through. Of a large file quick as long as only models are asked for."""
+        large = self._is_large() and query.all_times and query.all_ids and query.all_answers
         if large and not self._rollup.ready:
             self.warm_up()
         with self._lock:
             if not large:
-                return exact(self._reader, model)
+                return exact(self._reader, *query.conditions())
             self._rollup.catch_up(self._reader)
-            return self._rollup.statistics(model)
+            return self._rollup.statistics(query.models)
 
     def listing(self, query: ActivityQuery, has_capture: HasCapture) -> Listing:
         large = self._is_large()
@@ -218,7 +219,7 @@ class Database:
             return self._rows([row[0] for row in found], has_capture)
 
     def _count(self, query: ActivityQuery, large: bool) -> int:
-        if large and query.all_ids and self._rollup.ready:
+        if large and query.all_ids and query.all_answers and self._rollup.ready:
             self._rollup.catch_up(self._reader)
             if query.all_times:
                 return self._rollup.requests(query.models)

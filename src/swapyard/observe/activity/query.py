@@ -1,7 +1,7 @@
 """The parameters of `GET /api/metrics/activity`, checked and turned into SQL.
 
 Checked in llama-swap's order (model, start, end, range, ids, limit, page, sort, order), so that of several mistakes the same
-one is told. Values are trimmed; an empty one is as good as none.
+one is told; then ours (status, path). Values are trimmed; an empty one is as good as none.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from swapyard.errors import BadRequest
@@ -20,18 +21,22 @@ MOST_LIMIT: Final = 999
 _LARGEST: Final = 2**63 - 1
 _RFC3339: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_STATUS: Final = re.compile(r"[1-5](?:\d\d|xx)", re.ASCII)
 _COLUMNS: Final = {"id": "id", "time": "ts_created", **SORT_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityQuery:
-    """Which rows, and which page of them. Times are Unix seconds, all bounds inclusive. `column` is a name of the table."""
+    """Which rows, and which page of them. Times are Unix seconds, all bounds inclusive. `column` is a name of the table.
+    `statuses`: ranges, of which a row's status is in one. `path`: what a row's path holds somewhere."""
 
     models: tuple[str, ...] = ()
     start: int | None = None
     end: int | None = None
     min_id: int | None = None
     max_id: int | None = None
+    statuses: tuple[tuple[int, int], ...] = ()
+    path: str = ""
     limit: int = DEFAULT_LIMIT
     page: int = 1
     column: str = "id"
@@ -63,7 +68,9 @@ class ActivityQuery:
         order = (first.get("order") or "desc").lower()
         if order not in ("asc", "desc"):
             raise BadRequest("order must be asc or desc", param="order")
-        return cls(models, start, end, min_id, max_id, limit, page, _COLUMNS[sort], order == "desc")
+        statuses = tuple(dict.fromkeys(_statuses(status) for status in given.get("status", ()) if status))
+        path = first.get("path", "")
+        return cls(models, start, end, min_id, max_id, statuses, path, limit, page, _COLUMNS[sort], order == "desc")
 
     def conditions(self, walk: str | None = None) -> tuple[str, list[object]]:
         """The WHERE clause ("" for all rows) and its values. `walk`: the column along whose index the rows will be looked
@@ -81,6 +88,13 @@ class ActivityQuery:
             used = walk in (None, "model_id") or (walk == "ts_created" and len(self.models) == 1)
             clauses.append(f"{'' if used else '+'}model_id IN ({', '.join('?' * len(self.models))})")
             values += self.models
+        if self.statuses:
+            column = "resp_status_code" if walk in (None, "resp_status_code") else "+resp_status_code"
+            clauses.append(f"({' OR '.join([f'{column} BETWEEN ? AND ?'] * len(self.statuses))})")
+            values += chain.from_iterable(self.statuses)
+        if self.path:
+            clauses.append("instr(req_path, ?)")
+            values.append(self.path)
         return (f" WHERE {' AND '.join(clauses)}" if clauses else ""), values
 
     @property
@@ -90,6 +104,18 @@ class ActivityQuery:
     @property
     def all_ids(self) -> bool:
         return self.min_id is None and self.max_id is None
+
+    @property
+    def all_answers(self) -> bool:
+        """Only models, times and ids are asked for."""
+        return not self.statuses and not self.path
+
+
+def _statuses(text: str) -> tuple[int, int]:
+    """A status, or the hundred of them that "4xx" stands for."""
+    if not _STATUS.fullmatch(text):
+        raise BadRequest(f'"status" must be a status such as 404 or a class such as 5xx, not "{text[:50]}"', param="status")
+    return int(text.replace("x", "0")), int(text.replace("x", "9"))
 
 
 def _time(first: dict[str, str], name: str) -> int | None:

@@ -81,14 +81,15 @@ def _at_rank(steps: Sequence[tuple[float, float, int]], ends: Sequence[int], ran
     return low + width * (rank - (ends[at] - count) + 0.5) / count
 
 
-def exact(connection: sqlite3.Connection, model: str | None) -> Statistics:
-    """From every row (of one model). For small tables."""
-    where, values = (" WHERE model_id = ?", [model]) if model else ("", [])
-    requests, tokens_in, tokens_out, cached = connection.execute(f"SELECT {TOTALS} FROM activity{where}", values).fetchone()
+def exact(connection: sqlite3.Connection, where: str, values: Sequence[object]) -> Statistics:
+    """From every row that a condition lets through. For small tables, and for filters that no rollup knows."""
+    requests, tokens_in, tokens_out, cached = connection.execute(
+        f"SELECT {TOTALS} FROM activity{where}", list(values)
+    ).fetchone()
     found = []
     for column in SPEEDS:
         condition = f"{where} AND {column} > 0" if where else f" WHERE {column} > 0"
-        speeds = sorted(row[0] for row in connection.execute(f"SELECT {column} FROM activity{condition}", values))
+        speeds = sorted(row[0] for row in connection.execute(f"SELECT {column} FROM activity{condition}", list(values)))
         found.append(histogram([(speed, 0.0, 1) for speed in speeds], speeds[0], speeds[-1]) if speeds else None)
     return Statistics(
         total_requests=requests,
@@ -199,10 +200,10 @@ class Rollup:
             return list(self._models.values())
         return [self._models[model] for model in models if model in self._models]
 
-    def statistics(self, model: str | None) -> Statistics:
-        """As of the last `catch_up`."""
+    def statistics(self, models: Sequence[str]) -> Statistics:
+        """Of some models or (none given) of all, as of the last `catch_up`."""
         with self._lock:
-            chosen = self._chosen([model] if model else [])
+            chosen = self._chosen(models)
             requests, tokens_in, tokens_out, cached = (sum(entry.totals[at] for entry in chosen) for at in range(4))
             return Statistics(
                 total_requests=requests,

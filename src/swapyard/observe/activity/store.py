@@ -28,6 +28,7 @@ RETRY_SECONDS: Final = 30.0
 MOST_WAITING: Final = 20_000  # rows, while the disk makes the writer wait; about 20 MB
 DEFAULT_KEEP: Final = 1000
 _CHECK_SIZE_EVERY: Final = 5_000  # rows
+_ALL: Final = ActivityQuery()
 
 Clock = Callable[[], float]
 T = TypeVar("T")
@@ -101,8 +102,8 @@ class ActivityStore:
     def listing(self, query: ActivityQuery) -> Listing:
         return self._read(lambda database: database.listing(query, self._has_capture))
 
-    def statistics(self, model: str | None = None) -> Statistics:
-        return self._read(lambda database: database.statistics(model))
+    def statistics(self, query: ActivityQuery = _ALL) -> Statistics:
+        return self._read(lambda database: database.statistics(query))
 
     def export(self, query: ActivityQuery, form: Format) -> Iterator[bytes]:
         def next_rows(last: int, most: int) -> list[Row]:
