@@ -1,5 +1,6 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
+import { watchFailures } from "./lib/actions";
 import { live } from "./lib/live.svelte";
 import { router } from "./lib/router.svelte";
 import { settings } from "./lib/settings.svelte";
@@ -9,5 +10,6 @@ import "./lib/base.css";
 settings.apply();
 router.start();
 live.start();
+watchFailures();
 const target = document.getElementById("app");
 if (target) mount(App, { target });

@@ -1,22 +1,42 @@
 // What people do to models. Every failure is told, with its reason and a way on; the promises never reject.
-import type { LoadRecord, Plan } from "./api.gen";
+import type { Change, LoadRecord, Plan } from "./api.gen";
+import { SvelteSet } from "svelte/reactivity";
 import { ApiError, get, inPath, reason, send } from "./api";
+import { isFailure } from "./details.svelte";
 import { live } from "./live.svelte";
 import { link } from "./router.svelte";
 import { toasts } from "./toasts.svelte";
 
-/** Begins to load a model; the stream tells how it goes, and a failure is told when it comes. */
+/** The models whose load this page has asked for and that have not begun to load: they wait for others. */
+export const pending = new SvelteSet<string>();
+
+/** Begins to load a model; the stream tells how it goes, and `watchFailures` if it fails. */
 export async function loadModel(id: string): Promise<void> {
+  pending.add(id);
   try {
-    await send<LoadRecord>("POST", `api/models/load/${inPath(id)}`);
+    const begun = await send<LoadRecord>("POST", `api/models/load/${inPath(id)}?wait=false`);
+    if (begun.state !== "stopped") pending.delete(id);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 409) return; // given up, by this page or another
+    pending.delete(id);
     failed(`${nameOf(id)} could not be loaded`, error, id);
   }
 }
 
+/** Tells of every load that fails and every server that crashes, from now on. */
+export function watchFailures(): void {
+  live.on("transition", (data) => {
+    const change = data as Change;
+    pending.delete(change.model);
+    if (isFailure(change)) {
+      const what = change.reason === "crashed" ? "crashed" : "could not be loaded";
+      failed(`${nameOf(change.model)} ${what}`, new Error(change.cause), change.model);
+    }
+  });
+}
+
 /** Gives up waiting for a load that has not begun, and stops one that has. */
 export async function stopLoading(id: string): Promise<void> {
+  pending.delete(id);
   try {
     await send("DELETE", `api/models/load/${inPath(id)}`);
     await send("POST", `api/models/unload/${inPath(id)}`);

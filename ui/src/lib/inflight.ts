@@ -1,6 +1,6 @@
 // The requests under way, as the event `inflight` tells them.
 
-export type Phase = "queued" | "loading" | "prefill" | "streaming";
+export type Phase = "receiving" | "queued" | "loading" | "prefill" | "streaming";
 
 /** The fields from `phase` on are there as far as the server tells them. `seen`: when this browser heard of it, in ms, so that
  * clocks need not agree: a request is `elapsed_ms` + (now - `seen`) old. */
@@ -19,7 +19,7 @@ export interface Inflight {
   phase?: Phase;
   /** In the queue, from 1. */
   position?: number;
-  /** The model that has to finish, or to go, first. */
+  /** Why it waits: in words, or the models that have to finish first. */
   waiting_for?: string | string[];
   queued_ms?: number;
   load_ms?: number;

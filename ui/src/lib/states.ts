@@ -17,6 +17,7 @@ const LOOKS: Record<string, Look> = {
   stopping: { text: "Stopping", icon: "stopping", tone: "moving", says: "is stopping" },
   stopped: { text: "Stopped", icon: "stopped", tone: "idle", says: "has stopped" },
   failed: { text: "Failed", icon: "failed", tone: "bad", says: "failed" },
+  queued: { text: "Queued", icon: "queued", tone: "waiting", says: "waits to be loaded" },
   peer: { text: "On a peer", icon: "peer", tone: "idle", says: "is served by a peer" },
 };
 

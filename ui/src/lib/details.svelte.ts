@@ -1,0 +1,70 @@
+// Every model that is loaded, moving or failed, in detail (GET /api/models): asked for while somebody looks, every two seconds
+// and after each change.
+import type { Change, ModelDetails, ModelDetailsList, ModelStatus } from "./api.gen";
+import { get } from "./api";
+import { every } from "./clock.svelte";
+import { live } from "./live.svelte";
+
+const OFTEN = 2; // seconds
+
+class DetailsStore {
+  #byId = $state.raw<ReadonlyMap<string, ModelDetails>>(new Map());
+  /** When the details were told, in ms. Times in them count on from here. */
+  at = $state(0);
+  hasAny = $state(false);
+
+  of(id: string): ModelDetails | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** For $effect: keeps the details fresh until what it returns is called. */
+  watch(): () => void {
+    const stop = every(OFTEN, () => this.refresh());
+    const off = live.on("transition", () => this.#soon());
+    return () => {
+      stop();
+      off();
+    };
+  }
+
+  /** Changes come in bursts. */
+  #soon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.refresh();
+    }, 100);
+  }
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  async refresh(): Promise<void> {
+    try {
+      const { models } = await get<ModelDetailsList>("api/models");
+      this.#byId = new Map(models.map((model) => [model.id, model]));
+      this.at = Date.now();
+      this.hasAny = true;
+    } catch {
+      // The banner tells of a lost connection; what was known stays.
+    }
+  }
+
+  /** Why the last run of a model that is stopped came to a bad end; null where it did not. */
+  failure(model: ModelStatus): Change | null {
+    const changes = live.transitions.filter((change) => change.model === model.id);
+    if (model.state !== "stopped") return null;
+    const last = changes.find((change) => change.state !== "stopped");
+    if (last) return isFailure(last) ? last : null;
+    return this.of(model.id)?.last_error ?? null;
+  }
+}
+
+/** A server's failure, not somebody's wish. */
+export function isFailure(change: Change): boolean {
+  return change.reason === "start_failed" || change.reason === "crashed";
+}
+
+/** The state to show: `failed` is not one of the server's. */
+export function shownState(model: ModelStatus): string {
+  return details.failure(model) ? "failed" : model.state;
+}
+
+export const details = new DetailsStore();

@@ -1,0 +1,53 @@
+// Which models are shown, in which order.
+import type { ModelStatus } from "../../lib/api.gen";
+import { natural } from "../../lib/format";
+import { rank } from "../../lib/states";
+
+export const CAPABILITIES: Record<string, string> = {
+  vision: "Vision",
+  audio_transcriptions: "Transcription",
+  audio_speech: "Speech",
+  image_generation: "Image generation",
+  image_to_image: "Image to image",
+  function_calling: "Function calling",
+  reranker: "Reranker",
+};
+
+export interface Wanted {
+  /** Words; all of them must be found. */
+  text: string;
+  /** "", a state, or "failed". */
+  state: string;
+  capability: string;
+  unlisted: boolean;
+}
+
+export type SortBy = "name" | "state" | "context" | "memory";
+
+/** What is known of a model beside its status. */
+export interface Known {
+  state: string;
+  memory: number;
+  isPinned: boolean;
+}
+
+export function matches(model: ModelStatus, state: string, wanted: Wanted): boolean {
+  if (model.unlisted && !wanted.unlisted) return false;
+  if (wanted.state && state !== wanted.state) return false;
+  if (wanted.capability && !model.capabilities?.[wanted.capability]) return false;
+  const told = [model.id, model.name, model.description, ...(model.aliases ?? [])].join(" ").toLowerCase();
+  return wanted.text.toLowerCase().split(/\s+/).every((word) => told.includes(word));
+}
+
+/** Pinned ones first; by state: ready, moving, the others, each by name. */
+export function compare(by: SortBy, order: "asc" | "desc", known: (model: ModelStatus) => Known): (a: ModelStatus, b: ModelStatus) => number {
+  const sign = order === "desc" ? -1 : 1;
+  const byName = (a: ModelStatus, b: ModelStatus): number => natural(a.name || a.id, b.name || b.id) || natural(a.id, b.id);
+  const byValue: Record<SortBy, (a: ModelStatus, b: ModelStatus) => number> = {
+    name: byName,
+    state: (a, b) => rank(a.state) - rank(b.state),
+    context: (a, b) => (a.context_length ?? 0) - (b.context_length ?? 0),
+    memory: (a, b) => known(a).memory - known(b).memory,
+  };
+  return (a, b) => Number(known(b).isPinned) - Number(known(a).isPinned) || sign * byValue[by](a, b) || byName(a, b);
+}
