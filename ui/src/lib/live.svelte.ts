@@ -67,6 +67,11 @@ class Live {
     void this.#connect();
   }
 
+  /** Ends the stream, for whoever signs out: nothing more is told. */
+  drop(): void {
+    this.#abort?.abort();
+  }
+
   /** After a key was given. */
   signedIn(): void {
     this.#attempt = 0;

@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { ENDPOINTS, curl, javascript, python, usual } from "./snippets";
+
+const where = { address: "http://host:1/prefix", model: `it's "a" model`, needsKey: true };
+
+test.each(ENDPOINTS.map((endpoint) => [endpoint.id, endpoint] as const))("the programs for %s name the address, the model and the key", (_, endpoint) => {
+  for (const program of [curl(endpoint, where), python(endpoint, where), javascript(endpoint, where)]) {
+    expect(program).toContain("http://host:1/prefix/v1");
+    expect(program).toContain("SWAPYARD_KEY");
+  }
+  expect(curl(endpoint, { ...where, needsKey: false })).not.toContain("Authorization");
+});
+
+test("quotes in a model's name end no text", () => {
+  const chat = ENDPOINTS[0]!;
+  expect(curl(chat, where)).toContain(`it'\\''s \\"a\\" model`);
+  expect(python(chat, where)).toContain(String.raw`model="it's \"a\" model"`);
+});
+
+test("what a model can do decides how it is asked", () => {
+  expect(usual({ reranker: true })).toBe("rerank");
+  expect(usual({ vision: true })).toBe("chat");
+  expect(usual()).toBe("chat");
+});
