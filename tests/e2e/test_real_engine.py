@@ -63,6 +63,10 @@ def loaded(address: str) -> dict[str, str]:
     return {row["model"]: row["state"] for row in httpx.get(address + "/running").json()["running"]}
 
 
+def rows(address: str) -> list[Any]:
+    return list(httpx.get(address + "/api/metrics/activity?order=asc").json()["data"])
+
+
 def test_load_stream_swap_and_unload(running: Any) -> None:
     address = running.address
     with openai.OpenAI(base_url=address + "/v1", api_key="none", max_retries=0, timeout=120) as client:
@@ -89,6 +93,27 @@ def test_load_stream_swap_and_unload(running: Any) -> None:
     assert httpx.post(address + "/api/models/unload/author/one", timeout=60).status_code == 200
     assert loaded(address) == {}
     assert running.descendants() == []
+
+
+def test_the_rows_have_the_engines_own_figures(running: Any, until: Callable[..., Any]) -> None:
+    address = running.address
+    with openai.OpenAI(base_url=address + "/v1", api_key="none", max_retries=0, timeout=120) as client:
+        whole = client.chat.completions.create(model="two", messages=QUESTION, max_tokens=7)
+        for _ in client.chat.completions.create(model="two", messages=QUESTION, max_tokens=7, stream=True):
+            pass
+        text = client.completions.create(model="two", prompt="hello", max_tokens=3)
+    assert whole.usage is not None
+    assert text.usage is not None
+    until(lambda: len(rows(address)) == 3)
+    first, streamed, last = rows(address)
+    told = [(row["tokens"]["input_tokens"], row["tokens"]["output_tokens"]) for row in (first, last)]
+    assert told[0] == (whole.usage.prompt_tokens, whole.usage.completion_tokens)
+    assert told[1] == (text.usage.prompt_tokens, text.usage.completion_tokens)
+    assert told[0][1] == 7
+    assert first["timing"]["load_ms"] > 0
+    assert 0 < first["timing"]["first_token_ms"] <= first["duration_ms"]
+    assert 0 < streamed["timing"]["first_token_ms"] < streamed["duration_ms"]
+    assert (streamed["timing"]["load_ms"], streamed["resp_status_code"]) == (-1, 200)
 
 
 def test_passthrough_reaches_the_engine_itself(running: Any) -> None:

@@ -430,6 +430,7 @@ class App:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._wait_for_connections(LAST_WORDS)  # their requests are accounted for as they end
         await self.accounts.close()
         watchdog.cancel()
         self.log.info("stopped")

@@ -1,0 +1,198 @@
+"""What the real command keeps account of: rows, figures, exports, captures, events,
+and what outlives a restart or a reload."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+Start = Callable[..., AbstractContextManager[Any]]
+Until = Callable[..., Any]
+CHAT = "/v1/chat/completions"
+
+
+class Viewer:
+    """Somebody who follows /api/events: `events` are (type, data), as far as they have come."""
+
+    def __init__(self, address: str) -> None:
+        self.events: list[tuple[str, Any]] = []
+        self.began = threading.Event()
+        self.thread = threading.Thread(target=self.follow, args=(address,), daemon=True)
+        self.thread.start()
+
+    def follow(self, address: str) -> None:
+        try:
+            with httpx.stream("GET", address + "/api/events", timeout=None) as response:
+                for line in response.iter_lines():
+                    if line.startswith("data:"):
+                        event = json.loads(line[5:])
+                        self.events.append((event["type"], json.loads(event["data"])))
+                        self.began.set()
+        except httpx.HTTPError:
+            return
+
+    def of(self, kind: str) -> list[Any]:
+        return [data for name, data in self.events if name == kind]
+
+
+def rows(running: Any, query: str = "order=asc&limit=999") -> list[Any]:
+    return list(httpx.get(f"{running.address}/api/metrics/activity?{query}", timeout=30).json()["data"])
+
+
+@contextmanager
+def slow_request(running: Any, model: str, until: Until) -> Iterator[dict[str, Any]]:
+    """A request that somebody else waits for. `answer` is there when it is over."""
+    found: dict[str, Any] = {}
+
+    def ask() -> None:
+        found["answer"] = running.ask(model)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    yield found
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def config(scripted: Callable[..., str]) -> dict[str, Any]:
+    return {
+        "models": {
+            "hare": {"cmd": scripted("hare")},
+            "tortoise": {"cmd": scripted("tortoise", "--load-seconds", "600")},
+        }
+    }
+
+
+def test_requests_are_listed_summed_up_and_exported(swapyard: Start, config: Any, until: Until) -> None:
+    with swapyard(config) as running:
+        whole = running.ask("hare", max_tokens=5).json()
+        with running.streaming("hare", "hello") as lines:
+            streamed = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+        assert running.ask("nobody").status_code == 404
+        until(lambda: len(rows(running)) == 3)
+        first, second, third = rows(running)
+        assert (first["model"], first["req_path"], first["resp_status_code"]) == ("hare", CHAT, 200)
+        assert first["tokens"]["output_tokens"] == whole["timings"]["predicted_n"] == 5
+        assert first["tokens"]["input_tokens"] == whole["timings"]["prompt_n"]
+        assert first["timing"]["load_ms"] > 0
+        assert first["metadata"] == {"fifo_priority": "0"}
+        figures = next(one["timings"] for one in reversed(streamed) if "timings" in one)
+        assert second["tokens"]["output_tokens"] == figures["predicted_n"]
+        assert second["resp_content_type"].startswith("text/event-stream")
+        assert (second["timing"]["load_ms"], second["timing"]["outcome"]) == (-1, "complete")
+        assert (third["model"], third["resp_status_code"]) == ("nobody", 404)
+
+        stats = httpx.get(running.address + "/api/metrics/stats").json()
+        assert stats["total_requests"] == 3
+        assert stats["total_output_tokens"] == 5 + figures["predicted_n"]
+        exported = httpx.get(running.address + "/api/metrics/activity/export")
+        assert [row["model"] for row in csv.DictReader(io.StringIO(exported.text))] == ["hare", "hare", "nobody"]
+        exported = httpx.get(running.address + "/api/metrics/activity/export?format=jsonl&model=hare")
+        assert [json.loads(line) for line in exported.text.splitlines()] == [first, second]
+
+        capture = httpx.get(f"{running.address}/api/captures/{first['id']}").json()
+        assert json.loads(base64.b64decode(capture["req_body"]))["max_tokens"] == 5
+        assert json.loads(base64.b64decode(capture["resp_body"])) == whole
+        assert httpx.get(f"{running.address}/api/captures/99").status_code == 404
+
+
+def test_a_viewer_hears_of_models_requests_and_rows_and_can_end_a_request(
+    swapyard: Start, config: Any, until: Until
+) -> None:
+    with swapyard(config) as running:
+        viewer = Viewer(running.address)
+        until(viewer.began.is_set)
+        with slow_request(running, "tortoise", until) as found:
+            until(lambda: [one for one in viewer.of("inflight") if one.get("request", {}).get("phase") == "loading"])
+            entry = viewer.of("inflight")[-1]["request"]
+            assert (entry["model"], entry["req_path"], entry["method"]) == ("tortoise", CHAT, "POST")
+            answer = httpx.post(f"{running.address}/api/inflight/{entry['id']}/cancel")
+            assert (answer.status_code, answer.json()) == (200, {"msg": "ok"})
+        assert found["answer"].status_code == 499
+        until(lambda: viewer.of("activity") == [{"id": 1}])
+        assert viewer.of("inflight")[-1] == {"operation": "remove", "id": entry["id"]}
+        (row,) = rows(running)
+        assert (row["resp_status_code"], row["timing"]["outcome"]) == (499, "cancelled")
+        assert row["timing"]["load_ms"] >= 0
+        assert httpx.post(f"{running.address}/api/inflight/{entry['id']}/cancel").status_code == 404
+        states = [(one["model"], one["state"]) for one in viewer.of("transition")]
+        assert states[0] == ("tortoise", "starting")
+
+
+def test_rows_in_a_file_outlive_a_restart(swapyard: Start, config: Any, until: Until, tmp_path: Path) -> None:
+    config["store"] = {"path": str(tmp_path / "activity.db")}
+    with swapyard(config) as running:
+        running.ask("hare")
+        with running.streaming("hare"):
+            running.unload("hare")
+    with swapyard(config) as running:
+        first, second = rows(running)
+        assert (first["id"], first["resp_status_code"], first["timing"]["outcome"]) == (1, 200, "complete")
+        assert (second["id"], second["timing"]["outcome"]) == (2, "broken")
+        assert not first["has_capture"]
+        assert httpx.get(running.address + "/api/captures/1").status_code == 404
+        running.ask("hare")
+        until(lambda: [row["id"] for row in rows(running)] == [1, 2, 3])
+    with sqlite3.connect(tmp_path / "activity.db") as file:
+        assert file.execute("SELECT count(*) FROM activity").fetchone() == (3,)
+    file.close()
+
+
+def reload(running: Any, config: Any, until: Until) -> None:
+    before = len(running.output.lines)
+    running.config.write_text(json.dumps(config))
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: any("configuration" in line and "reloaded" in line for line in running.output.lines[before:]))
+
+
+def test_a_reload_moves_to_another_store_and_another_size_of_captures(
+    swapyard: Start, config: Any, until: Until, tmp_path: Path
+) -> None:
+    config = {"startPort": 21_900, **config}
+    with swapyard(config) as running:
+        running.ask("hare")
+        until(lambda: [row["has_capture"] for row in rows(running)] == [True])
+
+        config["metricsMaxInMemory"] = 2
+        reload(running, config, until)
+        assert [row["has_capture"] for row in rows(running)] == [True]  # in memory rows outlive a reload
+        for _ in range(2):
+            running.ask("hare")
+        until(lambda: [row["id"] for row in rows(running)] == [2, 3])
+
+        config["captureBuffer"] = 0
+        reload(running, config, until)
+        assert [row["has_capture"] for row in rows(running)] == [False, False]
+        running.ask("hare")
+        until(lambda: [row["has_capture"] for row in rows(running)] == [False, False])
+
+        config["captureBuffer"] = 1
+        config["store"] = {"path": str(tmp_path / "one.db")}
+        reload(running, config, until)
+        assert rows(running) == []
+        running.ask("hare")
+        until(lambda: [(row["id"], row["has_capture"]) for row in rows(running)] == [(1, True)])
+
+        config["store"] = {"path": str(tmp_path / "other.db")}
+        reload(running, config, until)
+        assert rows(running) == []
+        running.ask("nobody")
+        until(lambda: [(row["id"], row["model"], row["has_capture"]) for row in rows(running)] == [(1, "nobody", True)])
+
+        config["store"] = {"path": str(tmp_path / "no" / "such" / "folder.db")}
+        reload(running, config, until)
+        assert "store.path" in running.output.text()
+        assert [row["model"] for row in rows(running)] == ["nobody"]
