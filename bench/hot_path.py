@@ -2,8 +2,8 @@
 
 Real protocols, exchange, engine and scheduler on transports that swallow what is written; a round is 5,000 requests on one
 keep-alive client and one pooled upstream connection. The minimum of 40 rounds is printed, because noise only adds. Heads
-repeat themselves but for their lengths, as on any kept connection; the last line is for those that do not. Account is kept as
-by default: rows in memory, captures, metrics. What their threads do is in the figure as far as it disturbs the loop.
+repeat themselves but for their lengths, as on any kept connection; the last line is for those that do not. Account is kept
+as by default: rows in memory, captures, metrics. What their threads do is in the figure as far as it disturbs the loop.
 """
 
 from __future__ import annotations

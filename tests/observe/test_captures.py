@@ -141,7 +141,8 @@ def test_one_giant_is_dropped_with_one_warning_and_spares_the_others(captures: C
     assert "captureBuffer" in warnings[0]
 
 
-def test_the_budget_holds_at_every_moment(captures: Captures) -> None:
+def test_the_budget_holds_at_every_moment(captures: Captures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swapyard.observe.captures.MANY", 10**9)  # all of it happens within one second
     dice = random.Random(11)
     under_way: list[Capture] = []
     for row_id in range(2000):
@@ -218,3 +219,21 @@ def test_the_thread_compresses_by_itself(captures: Captures, monkeypatch: pytest
 def test_secrets_are_known_by_their_names(name: bytes, secret: bool) -> None:
     (value,) = shown_headers([(name, b"v")]).values()
     assert value == ("[REDACTED]" if secret else "v")
+
+
+def test_a_flood_leaves_captures_the_time_to_be_looked_at() -> None:
+    """Not the newest of ten thousand a second, each gone before anybody could open it."""
+    now = [0.0]
+    captures = Captures(4 * 1024 * 1024, warn=lambda _: None, clock=lambda: now[0])
+    begun: list[int] = []
+    for row_id in range(20_000):
+        now[0] += 0.0004
+        one = captures.begin(CHAT, FIELDS, b"{}")
+        if one is not None:
+            one.answered(200, ())
+            one.feed(b"x" * 4000)
+            captures.keep(one, row_id)
+            begun.append(row_id)
+    captures.close()
+    assert 256 < len(begun) < 10_000
+    assert begun[-1] > 15_000  # it goes on with what comes later

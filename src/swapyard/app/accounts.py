@@ -101,9 +101,6 @@ class Accounts:
     def _captures(self, config: Config) -> Captures:
         return Captures(config.capture_buffer * MEBIBYTE, warn=self._warn)
 
-    def _has_capture(self, row: int) -> bool:
-        return self.recorder.captures.has(row)
-
     def _store(self, config: Config) -> ActivityStore:
         path = config.store.path if config.store is not None else None
         try:
@@ -116,6 +113,9 @@ class Accounts:
             )
         except StoreError as error:
             raise ConfigError([f"store.path: {error}"]) from None
+
+    def _has_capture(self, row: int) -> bool:
+        return self.recorder.captures.has(row)
 
     def _warn(self, line: str) -> None:
         self._log.warning("%s", line)

@@ -144,9 +144,10 @@ class RequestHead:
 
 class ResponseHead:
     """The head of an upstream's response. `length` is None where the end is told by chunks or by the close; what `headers`
-    say of it does not count. `kept` is shared by heads that repeat each other, see `RequestHead`."""
+    say of it does not count. `content_type` and `encoding` (of the content) are "" where they are absent. `kept` is shared
+    by heads that repeat each other, see `RequestHead`."""
 
-    __slots__ = ("event_stream", "headers", "kept", "length", "reason", "status")
+    __slots__ = ("content_type", "encoding", "event_stream", "headers", "kept", "length", "reason", "status")
 
     def __init__(
         self,
@@ -156,6 +157,8 @@ class ResponseHead:
         length: int | None,
         event_stream: bool,
         kept: Kept | None = None,
+        content_type: str = "",
+        encoding: str = "",
     ) -> None:
         self.status = status
         self.reason = reason
@@ -163,6 +166,21 @@ class ResponseHead:
         self.length = length
         self.event_stream = event_stream
         self.kept = kept
+        self.content_type = content_type
+        self.encoding = encoding
+
+    def again(self, length: int) -> ResponseHead:
+        """The same head of a body of another length."""
+        return ResponseHead(
+            self.status,
+            self.reason,
+            self.headers,
+            length,
+            self.event_stream,
+            self.kept,
+            self.content_type,
+            self.encoding,
+        )
 
 
 def connection_tokens(value: bytes | None) -> frozenset[bytes]:

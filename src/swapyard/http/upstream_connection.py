@@ -249,7 +249,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._timer is not None:
             self._stop_timer()
         try:
-            sink.response(ResponseHead(model.status, model.reason, model.headers, size, model.event_stream, model.kept))
+            sink.response(model.again(size))
             if size and self._sink is sink:
                 sink.data(data[-size:])
         except Exception as error:
@@ -395,7 +395,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _read_head(self, status: int, fields: Headers) -> ResponseHead:
         length: int | None = None
         coding = b""
-        event_stream = False
+        content_type = encoding = ""
         for name, value in fields:
             size = len(name)
             if size == 14 and name.lower() == b"content-length":
@@ -403,7 +403,9 @@ class UpstreamConnection(asyncio.Protocol):
             elif size == 17 and name.lower() == b"transfer-encoding":
                 coding = value.strip().lower() if not coding else coding + b", " + value
             elif size == 12 and name.lower() == b"content-type":
-                event_stream = b"text/event-stream" in value.lower()
+                content_type = value.decode("latin-1")
+            elif size == 16 and name.lower() == b"content-encoding":
+                encoding = value.decode("latin-1")
         if status < 100:
             raise MalformedResponseError(f"{status:03} is no status")
         if coding and coding != b"chunked":
@@ -414,7 +416,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif length is None and not coding:
             self._until_close = True
             self._keep = False
-        return ResponseHead(status, self._reason, fields, length, event_stream)
+        event_stream = "text/event-stream" in content_type.lower()
+        return ResponseHead(status, self._reason, fields, length, event_stream, content_type=content_type, encoding=encoding)
 
     def on_body(self, data: bytes) -> None:
         if self._heard is HEAD:

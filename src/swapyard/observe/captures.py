@@ -31,6 +31,8 @@ from swapyard.observe.decoding import UndecodableError, decoder
 from swapyard.observe.redaction import shown_headers
 
 COMPRESS_AFTER: Final = 0.5  # seconds
+WORTHWHILE: Final = 1.0  # seconds; under a flood that would leave captures less than that, some are not begun
+MANY: Final = 256  # captures; fewer are no flood, however large
 WARN_EVERY: Final = 60.0  # seconds
 _LEVEL: Final = 6
 _FIELD: Final = 160  # bytes that a header field takes beside its text
@@ -87,6 +89,7 @@ class Capture:
         "base",
         "body",
         "fields",
+        "finished",
         "given_up",
         "has_body",
         "headers",
@@ -111,6 +114,7 @@ class Capture:
         self.wants_answer = wants_answer
         self.base = self.held = self.room = 0
         self.given_up = False
+        self.finished = 0.0  # when, by the captures' clock
         self.packed: bytes | None = None  # the bodies, compressed: the request's, then the answer's
 
     def answered(self, status: int, headers: Headers) -> None:
@@ -146,7 +150,7 @@ class Captures:
     def begin(self, path: str, fields: Fields, body: bytes | None) -> Capture | None:
         """`fields`: (lower-case name, name, value). `path` as for `parts_of`. `body`: None where it is not at hand. The
         bytes are kept, not copied."""
-        if self._budget <= 0:
+        if self._budget <= 0 or self._is_flooded():
             return None
         parts = parts_of(path)
         capture = Capture(self, path, fields, body if parts.request else None, wants_answer=parts.response)
@@ -156,6 +160,12 @@ class Captures:
         self._hold(capture, capture.base + _SMALL + _SMALL // 8)
         capture.room = _SMALL
         return capture
+
+    def _is_flooded(self) -> bool:
+        """Whether a capture would be gone before anybody could look: the oldest, whose place it would take, is as young."""
+        if 4 * self.used < 3 * self._budget or len(self._kept) < MANY:
+            return False
+        return self._clock() - next(iter(self._kept.values())).finished < WORTHWHILE
 
     def grow(self, capture: Capture, more: int) -> bool:
         """Make room for `more` bytes of the answer (called by `Capture.feed`). False: the capture was given up."""
@@ -178,6 +188,7 @@ class Captures:
         if capture.given_up or (capture.wants_answer and not capture.answer):
             self.drop(capture)
             return
+        capture.finished = self._clock()
         with self._lock:
             self.used += size - capture.held
             capture.held = size
@@ -265,15 +276,20 @@ class Captures:
             self._wake.wait()
             self._closed.wait(COMPRESS_AFTER)
             self._wake.clear()
-            while self.compress_next():
+            while self.compress_next(self._clock() - COMPRESS_AFTER):
                 pass
+            if self._raw:
+                self._wake.set()
 
-    def compress_next(self) -> bool:
-        """Compress the oldest finished capture that is not yet. False: there is none."""
+    def compress_next(self, until: float = float("inf")) -> bool:
+        """Compress the oldest finished capture that is not yet. False: there is none that was finished by then."""
         with self._lock:
             if not self._raw:
                 return False
-            row_id, capture = self._raw.popitem(last=False)
+            row_id, capture = next(iter(self._raw.items()))
+            if capture.finished > until:
+                return False
+            del self._raw[row_id]
             size = len(capture.body or b"") + len(capture.answer)
             if self.used + size > self._budget:  # no room to work in, until those before it are evicted
                 return bool(self._raw)

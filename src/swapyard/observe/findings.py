@@ -31,6 +31,11 @@ def may_tell(text: bytes) -> bool:
     return any(key in text for key in _TELLING)
 
 
+def may_count(text: bytes) -> bool:
+    """Whether `Findings` could find figures in this document. (JSON lets keys be spelled with escapes; no engine does.)"""
+    return b'"usage"' in text or b'"timings"' in text or b'"metrics"' in text
+
+
 class _Answer(msgspec.Struct, gc=False):
     """The outermost keys that matter. `response` (OpenAI's Responses) and `message` (Anthropic) may hold a `usage` in a
     stream; other engines keep texts under these names, so they are looked into only when they are objects."""

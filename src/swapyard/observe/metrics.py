@@ -113,22 +113,30 @@ class Metrics:
     def finished(self, activity: Activity) -> None:
         model = self._model(activity.model)
         route = activity.path if activity.path in self._known_routes else OTHER
-        key = (route, activity.status, activity.outcome.value)
+        key = (route, activity.status, activity.outcome)
         model.requests[key] = model.requests.get(key, 0) + 1
         usage = activity.usage
-        for at, count in enumerate((usage.prompt_tokens, usage.cache_tokens, usage.output_tokens)):
-            if count > 0:
-                model.tokens[at] += count
-        times = (activity.duration_ms, activity.queue_ms, activity.load_ms, activity.first_token_ms)
-        for histogram, ms in zip(model.times, times, strict=False):
-            if ms >= 0:
-                histogram.observe(ms / 1000)
-        if usage.engine_ms:
-            model.times[4].observe(usage.prompt_ms / 1000)
-            model.times[5].observe(usage.generation_ms / 1000)
-        for histogram, rate in zip(model.speeds, (usage.prompt_per_second, usage.tokens_per_second), strict=True):
-            if rate > 0:
-                histogram.observe(rate)
+        tokens, times, speeds = model.tokens, model.times, model.speeds
+        if usage.prompt_tokens > 0:
+            tokens[0] += usage.prompt_tokens
+        if usage.cache_tokens > 0:
+            tokens[1] += usage.cache_tokens
+        if usage.output_tokens > 0:
+            tokens[2] += usage.output_tokens
+        times[0].observe(activity.duration_ms / 1000)
+        if activity.queue_ms >= 0:
+            times[1].observe(activity.queue_ms / 1000)
+        if activity.load_ms >= 0:
+            times[2].observe(activity.load_ms / 1000)
+        if activity.first_token_ms >= 0:
+            times[3].observe(activity.first_token_ms / 1000)
+        if usage.prompt_ms or usage.generation_ms:
+            times[4].observe(usage.prompt_ms / 1000)
+            times[5].observe(usage.generation_ms / 1000)
+        if usage.prompt_per_second > 0:
+            speeds[0].observe(usage.prompt_per_second)
+        if usage.tokens_per_second > 0:
+            speeds[1].observe(usage.tokens_per_second)
 
     def loaded(self, model: str, seconds: float) -> None:
         self._model(model).load_seconds.observe(seconds)

@@ -112,4 +112,4 @@ def trailers(fields: Headers, keys: Keys | None = None) -> Headers:
 
 def is_encoded(head: ResponseHead) -> bool:
     """Whether the body is compressed, so that plain text does not fit into it."""
-    return any(name.lower() == b"content-encoding" and value.lower() != b"identity" for name, value in head.headers)
+    return head.encoding.lower() not in ("", "identity")

@@ -66,12 +66,13 @@ class Recorder:
     ) -> Recording | None:
         """For a request whose model is known. `path`: as the upstream is asked. None: of its kind no account is kept."""
         head = wish.head
-        method = head.method.decode()
-        sent = path.decode("latin-1")
         if endpoint.metered:
-            shown = endpoint.path
-        elif endpoint.where is Where.PATH and method in ("POST", "GET") and metered_below(method, sent):
-            shown = sent
+            method, shown, sent = endpoint.method, endpoint.path, endpoint.forward_path
+        elif endpoint.where is Where.PATH:
+            method, shown = head.method.decode(), path.decode("latin-1")
+            sent = shown
+            if method not in ("POST", "GET") or not metered_below(method, sent):
+                return None
         else:
             return None
         choice = wish.choice
@@ -236,14 +237,9 @@ class Recording:
         self._recorder.inflight.answered(self.entry, head.headers)
         if not self._is_metered:
             return
-        coding = b""
-        for name, value in head.headers:
-            if len(name) == 12 and name.lower() == b"content-type":
-                self._content_type = value.decode("latin-1")
-            elif len(name) == 16 and name.lower() == b"content-encoding":
-                coding = value
+        self._content_type = head.content_type
         path, clock = self.entry.path, self._recorder.engine.loop.time
-        self._tap = tap_response(path, head.status, self._content_type, coding.decode("latin-1"), clock=clock)
+        self._tap = tap_response(path, head.status, head.content_type, head.encoding, clock=clock)
         capture = self._capture = self._recorder.captures.begin(path, self._head.fields, body)
         if capture is not None:
             capture.answered(head.status, head.headers)

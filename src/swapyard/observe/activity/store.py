@@ -1,6 +1,8 @@
 """The store as the rest of Swapyard sees it: `record` on the loop, one writer thread behind it.
 
 The writer wakes with the first row, waits `BATCH_SECONDS` for more, and commits them together; with no requests it sleeps.
+In memory, where the newest rows are kept and no others, it waits longer when more come than that: then most of a batch need
+not be written at all.
 Where the file fails (full, locked, gone), rows go to a database in memory that holds as many as one without a file would;
 one line in the log says so. Every `RETRY_SECONDS`, as long as rows come, the file is tried again, and takes over what memory
 holds.
@@ -24,6 +26,7 @@ from swapyard.observe.activity.rows import Activity, Listing, Row
 from swapyard.observe.activity.statistics import Statistics
 
 BATCH_SECONDS: Final = 0.05
+FLOOD_SECONDS: Final = 0.25  # in memory, while a batch brings half of what is kept, or more
 RETRY_SECONDS: Final = 30.0
 MOST_WAITING: Final = 20_000  # rows, while the disk makes the writer wait; about 20 MB
 DEFAULT_KEEP: Final = 1000
@@ -66,6 +69,7 @@ class ActivityStore:
         self._dropped = 0
         self._retry_at: float | None = None  # not None: the file has failed
         self._rows_to_check = _CHECK_SIZE_EVERY
+        self._pause = BATCH_SECONDS
         self._database = self._open()
         self._last_id = self._database.newest_id()
         self._wake = threading.Event()
@@ -140,7 +144,7 @@ class ActivityStore:
             self._database.tend()
         while True:
             self._wake.wait()
-            self._closing.wait(BATCH_SECONDS)
+            self._closing.wait(self._pause)
             self._wake.clear()
             try:
                 self._drain()
@@ -163,6 +167,7 @@ class ActivityStore:
             self._warn(f"the activity store is too slow: {self._dropped} rows were dropped")
             self._dropped = 0
         self._write(batch)
+        self._pause = FLOOD_SECONDS if self._database.in_memory and 2 * len(batch) >= self._keep else BATCH_SECONDS
         self._stored([row_id for row_id, _ in batch])
 
     def _write(self, batch: Sequence[tuple[int, Activity]]) -> None:
