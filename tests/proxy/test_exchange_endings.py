@@ -500,6 +500,20 @@ async def test_a_crash_while_an_answer_is_awaited_is_told_with_its_cause(open_ya
         assert b"was killed by SIGSEGV; its last output:\\nboom" in answer.body
 
 
+async def test_a_crash_inside_an_event_stream_is_told_with_its_cause(open_yard: OpenYard, wire: Any) -> None:
+    async with wire.scripted() as up, open_yard(m=up.port, ready="m") as yard, wire.connect(yard.port) as client:
+        client.send(CHAT)
+        peer = await up.accept()
+        await peer.request()
+        peer.send(CHUNKED.replace(b"\r\n", b"\r\nContent-Type: text/event-stream\r\n", 1), b"8\r\ndata: x\n\r\n")
+        await client.until(b"data: x")
+        peer.close()
+        await wire.until(lambda: not yard.upstreams[0].connections)
+        yard.processes[0].crash("was killed by SIGSEGV; its last output:\nboom")
+        assert b"was killed by SIGSEGV; its last output:\\nboom" in await client.rest()
+        assert yard.engine.leavings.total() == 1
+
+
 async def test_a_model_whose_runs_die_before_they_answer_is_given_up_after_the_second(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

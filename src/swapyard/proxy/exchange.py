@@ -495,14 +495,14 @@ class Exchange:
         if self._upload is not None:
             self._upload.stop()
         upstream = self._upstream
-        if self._phase < ANSWERING:
-            if self._try_again(error.cause):
-                return
-            may_have_died = error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and self._peer is None
-            if may_have_died and upstream is not None and upstream.open:
-                self._state.engine.loop.call_later(EXIT_IS_TOLD_WITHIN, self._fail_as_known, error)
-                return
-        self._fail_as_known(error)
+        if self._phase < ANSWERING and self._try_again(error.cause):
+            return
+        is_told = self._phase < ANSWERING or self._last_bytes is not None
+        may_have_died = error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and self._peer is None
+        if is_told and may_have_died and upstream is not None and upstream.open:
+            self._state.engine.loop.call_later(EXIT_IS_TOLD_WITHIN, self._fail_as_known, error)
+        else:
+            self._fail_as_known(error)
 
     def _fail_as_known(self, error: UpstreamError) -> None:
         """A connection breaks a moment before the exit behind it is known, which says far more."""
