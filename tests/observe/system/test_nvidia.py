@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -205,6 +206,27 @@ def test_nvml_tells_everything() -> None:
     assert driver.open == 0
     with pytest.raises(SourceProblem, match="has ended"):
         source.sample()
+    assert driver.open == 0
+
+
+def test_closing_does_not_wait_for_a_driver_that_hangs_and_who_is_in_it_closes_it_afterwards() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Hanging(Driver):
+        def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+            entered.set()
+            go_on.wait(10)
+            return 1
+
+    driver = Hanging()
+    source = Nvml(lambda: driver)
+    thread = threading.Thread(target=source.sample)
+    thread.start()
+    assert entered.wait(10)
+    source.close()
+    assert driver.open == 1
+    go_on.set()
+    thread.join(10)
     assert driver.open == 0
 
 
