@@ -151,6 +151,11 @@ def test_an_empty_body(body: bytes) -> None:
     assert error.param == "model"
 
 
+@pytest.mark.parametrize("marks", [2, 100_000])
+def test_one_byte_order_mark_is_tolerated_and_no_more(marks: int) -> None:
+    assert "not valid JSON" in refusal(marks * b"\xef\xbb\xbf" + b'{"model":"a"}').message
+
+
 def test_nesting_beyond_all_sense_is_refused() -> None:
     assert "nested too deeply" in refusal(b'{"model":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}").message
 

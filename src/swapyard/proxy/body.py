@@ -109,7 +109,7 @@ def read_json(body: bytes) -> Asked:
     try:
         stream = _decode(body).stream
     except (msgspec.MsgspecError, RecursionError) as error:
-        if body.startswith(BYTE_ORDER_MARK):
+        if body.startswith(BYTE_ORDER_MARK) and not body.startswith(BYTE_ORDER_MARK, len(BYTE_ORDER_MARK)):
             return read_json(body[len(BYTE_ORDER_MARK) :])
         raise broken(body, error) from None
     if len(_named) == 1:

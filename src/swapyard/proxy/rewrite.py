@@ -192,7 +192,7 @@ def open_object(body: bytes) -> Members:
     try:
         return _open(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        if body.startswith(BYTE_ORDER_MARK):
+        if body.startswith(BYTE_ORDER_MARK) and not body.startswith(BYTE_ORDER_MARK, len(BYTE_ORDER_MARK)):
             return open_object(body[len(BYTE_ORDER_MARK) :])
         raise broken(body, error) from None
 
