@@ -108,7 +108,7 @@ def test_a_crash_while_nobody_asks_is_noticed(swapyard: Start, scripted: Scripte
         [server] = running.descendants()
         server.kill()
         until(lambda: running.states() == {})
-        assert running.output.wait_for(r"a was killed by SIGKILL .* while it served")
+        assert running.output.wait_for(r"<a> was killed by SIGKILL .* while it served")
 
 
 def test_a_server_that_leaves_before_it_is_ready_is_started_again(

@@ -175,7 +175,7 @@ def test_nothing_starts_before_what_it_replaces_is_gone(
             assert answer.status_code == 200, answer.text
             assert answer.json()["model"] == name
             assert len(running.descendants()) == 1
-        assert running.output.text().count("stubborn did not end in time and is killed") == 2
+        assert running.output.text().count("<stubborn> did not end in time and is killed") == 2
 
 
 def test_a_stop_command_that_returns_early_is_not_the_end(

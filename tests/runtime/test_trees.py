@@ -418,7 +418,7 @@ async def test_a_stop_command_that_fails_is_logged_and_the_grace_runs_on(stage: 
         play.supervisor.stop(0.2)
         await play.until_over()
     assert play.supervisor.exit_code == -9
-    assert ("warn", "cmdStop of m exited with code 1") in play.lines
+    assert ("warn", "cmdStop exited with code 1") in play.lines
 
 
 async def test_a_stop_command_that_cannot_be_launched_gives_way_to_sigterm(stage: Stage) -> None:

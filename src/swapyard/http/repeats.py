@@ -43,8 +43,8 @@ class Mold:
             return None
         end = data.find(b"\r", at, at + MOST_DIGITS + 1)
         digits = data[at:end]
-        # isdigit knows ASCII digits only, for bytes; of an empty text, or where no "\r" was found, it is False or wrong
-        # in the next test: what follows the digits must be the rest of the head.
+        # Of bytes, isdigit takes ASCII digits only, and it is False of none. Where no "\r" was found (-1), the rest of the
+        # head cannot stand at the last byte.
         if digits.isdigit() and data.startswith(self._after, end) and len(data) == end + len(self._after) + int(digits):
             return digits
         return None

@@ -203,7 +203,7 @@ class Supervisor:
         if self._stop_is_asked:
             return None
         names = ", ".join(entry.partition("=")[0] for entry in spec.env)  # values may be secrets
-        self._log("debug", f"starting {spec.model}: {shlex.join(spec.argv)}" + (f" (env: {names})" if names else ""))
+        self._log("debug", f"command: {shlex.join(spec.argv)}" + (f" (env: {names})" if names else ""))
         self._began = self._loop.time()
         try:
             launch = LaunchSpec(name=str(self.run), argv=spec.argv, env=spec.env)
@@ -220,7 +220,7 @@ class Supervisor:
         if (self._check is None and self.spec.port is None) or not await somebody_accepts(host, port):
             return None
         if self.spec.port is None:
-            self._log("warn", f"something listens on {host} port {port} although {self.spec.model} was not started yet")
+            self._log("warn", f"something listens on {host} port {port} although the model was not started yet")
             self._suspicion = SUSPICION
             return None
         return StartError(f'model "{self.spec.model}" was not started: its port {port} is in use by {await owner_of(port)}')
@@ -242,7 +242,7 @@ class Supervisor:
                 suspicious_for = self._began + self._suspicion - self._loop.time()
                 if probe.done() and suspicious_for <= 0 and (process.first_is_alive() or process.exited.done()):
                     self.address = probe.result()
-                    self._log("debug", f"{self.spec.model} is ready at {self._check.url}")
+                    self._log("debug", f"answers at {self._check.url}")
                     return None
                 left = give_up_at - self._loop.time()
                 if left <= 0:
@@ -275,7 +275,7 @@ class Supervisor:
             if process.exited.done() and (process.exited.result() != 0 or process.is_over()):
                 await asyncio.wait({process.output_ended}, timeout=LAST_WORDS_GRACE)
                 self.epitaph = f"{describe_exit(process.exited.result())} while it served{self._quoted_last_words()}"
-                self._log("warn", f"{self.spec.model} {self.epitaph}")
+                self._log("warn", self.epitaph)
                 self._notify(Failed(self.run, StartError(f'model "{self.spec.model}" {self.epitaph}')))
                 return
             await self._wait_for_news(process, pauses, None)
@@ -302,11 +302,11 @@ class Supervisor:
         No stop command once the first process is reaped: its pid may be somebody else's."""
         if self.spec.stop_argv and process.first_is_alive():
             argv = tuple(argument.replace("${PID}", str(process.pid)) for argument in self.spec.stop_argv)
-            self._log("debug", f"stopping {self.spec.model}: {shlex.join(argv)}")
+            self._log("debug", f"cmdStop: {shlex.join(argv)}")
             try:
                 return await self._launcher.launch(LaunchSpec(f"{self.run}:stop", argv, self.spec.env), self._output)
             except LaunchError as failure:
-                self._log("warn", f"cmdStop of {self.spec.model}: {failure}; it gets SIGTERM instead")
+                self._log("warn", f"cmdStop: {failure}; it gets SIGTERM instead")
         process.terminate()
         return None
 
@@ -314,7 +314,7 @@ class Supervisor:
         if not stopper.exited.done():  # only if this task was cancelled
             stopper.kill()
         elif code := stopper.exited.result():
-            self._log("warn", f"cmdStop of {self.spec.model} {describe_exit(code)}")
+            self._log("warn", f"cmdStop {describe_exit(code)}")
         stopper.close()
 
     async def _until_gone(self, process: Process, stopper: Process | None, only_rest: bool) -> None:
@@ -342,7 +342,7 @@ class Supervisor:
     def _kill_late(self, process: Process, stopper: Process | None) -> None:
         if not self._was_killed:
             self._was_killed = True
-            self._log("warn", f"{self.spec.model} did not end in time and is killed")
+            self._log("warn", "did not end in time and is killed")
         if not process.is_over():
             process.kill()
         if _runs(stopper):
