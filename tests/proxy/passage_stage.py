@@ -2,7 +2,8 @@
 
 `PassageStage` has one client connection and a ready model `m` (with alias `org/m`). `ask` feeds request bytes and returns
 what reached the upstream, `answer` feeds response bytes and returns what reached the client. Made of the real gateway,
-exchange, engine and scheduler; only transports and processes are played (tests/http/http_stage.py, loaded before this).
+exchange, engine, scheduler and recorder; only transports, processes and the store of the rows are played
+(tests/http/http_stage.py, loaded before this).
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from swapyard.core.planners.group import GroupPlanner
 from swapyard.core.scheduler import Scheduler
 from swapyard.http.server import Limits, Server
 from swapyard.http.upstream import Sink, Upstream, UpstreamConnection
+from swapyard.observe.activity import Activity
+from swapyard.observe.bus import Bus
+from swapyard.observe.captures import Captures
+from swapyard.observe.inflight import InFlight
+from swapyard.observe.metrics import Metrics
 from swapyard.proxy.gateway import Gateway
+from swapyard.proxy.recording import Recorder
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine
 
@@ -61,8 +68,16 @@ class Pad:
     def start(self) -> None: ...
 
 
+class Rows(list[Activity]):
+    """Stands for the store."""
+
+    def record(self, row: Activity) -> int:
+        self.append(row)
+        return len(self)
+
+
 class PassageStage:
-    """`ends`: the statuses of the answers so far. `served`: leases that have not ended."""
+    """`ends`: the statuses of the answers so far. `rows`: what was recorded. `served`: leases that have not ended."""
 
     def __init__(self, *, limits: Limits | None = None, model: Model | None = None, **config: Any) -> None:
         self.loop = stage.StillLoop()
@@ -73,7 +88,14 @@ class PassageStage:
         self.engine = Engine(Scheduler(policy), pad, loop)
         self.ready = False
         models = {"m": model or Model(cmd="x", aliases=("org/m",))}
-        self.gateway = Gateway(ProxyState(Config(models=models, **config), self.engine), control_plane, self._spawn)
+        self.rows = Rows()
+        store: Any = self.rows
+        # The captures are never compressed: their thread would outlive the stage.
+        captures = Captures(0, warn=print)
+        inflight, metrics = InFlight(Bus(loop), loop), Metrics(models={"m"}, routes=set())
+        recorder = Recorder(self.engine, inflight, store, captures, metrics)
+        state = ProxyState(Config(models=models, **config), self.engine, recorder=recorder)
+        self.gateway = Gateway(state, control_plane, self._spawn)
         self.ends: list[int] = []
         self.reached: list[bytes] = []  # paths that reached the control plane
         self.server = Server(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from swapyard.http.headers import RequestHead, ResponseHead
 from swapyard.http.repeats import Kept
 from swapyard.http.upstream import Upstream
+from swapyard.observe.decoding import READABLE, decoder
 from swapyard.proxy import heads
 from swapyard.proxy.auth import Keys
 
@@ -22,6 +24,7 @@ def request(kept: Kept | None) -> RequestHead:
         (b"authorization", b"Authorization", b"Bearer secret"),
         (b"content-length", b"Content-Length", b"5"),
         (b"x-a", b"X-A", b"1"),
+        (b"accept-encoding", b"Accept-Encoding", b"gzip, br"),
     ]
     head.known = {b"host": b"a", b"authorization": b"Bearer secret", b"content-length": b"5"}
     head.kept = kept
@@ -32,19 +35,53 @@ async def test_a_kept_head_is_made_anew_for_another_upstream_path_or_set_of_keys
     loop = asyncio.get_running_loop()
     upstreams = [Upstream("127.0.0.1", 1, loop=loop), Upstream("127.0.0.1", 2, loop=loop, base_path=b"/base")]
     cases = [
-        (upstream, path, keys)
+        (upstream, path, keys, is_read)
         for upstream in upstreams
         for path in (b"/v1/x", b"/x")
         for keys in (None, Keys(["secret"]), Keys(["other"]))
+        for is_read in (False, True)
     ]
     kept = Kept()
-    for upstream, path, keys in [*cases, *reversed(cases)]:
+    for upstream, path, keys, is_read in [*cases, *reversed(cases)]:
         for length in (5, 70):
             framing = b"Content-Length: %d\r\n" % length
-            said = heads.request_head(request(kept), upstream, path, framing, remote=b"9.9.9.9", keys=keys)
-            plain = heads.request_head(request(None), upstream, path, framing, remote=b"9.9.9.9", keys=keys)
+            ways: Any = {"remote": b"9.9.9.9", "keys": keys, "is_read": is_read}
+            said = heads.request_head(request(kept), upstream, path, framing, **ways)
+            plain = heads.request_head(request(None), upstream, path, framing, **ways)
             assert said == plain
             assert framing in said
+            assert (b"Accept-Encoding: gzip, br\r\n" in said) is not is_read
+            assert (b"Accept-Encoding: gzip\r\n" in said) is is_read
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ([b"gzip, deflate, br, zstd"], [b"gzip, deflate, zstd"]),
+        ([b"gzip;q=1.0,  br;q=0.5 ,identity; q=0.2"], [b"gzip;q=1.0, identity; q=0.2"]),
+        ([b"gzip,deflate"], [b"gzip,deflate"]),
+        ([b"GZIP;q=0, X-Gzip"], [b"GZIP;q=0, X-Gzip"]),
+        ([b"br"], [b"identity"]),
+        ([b"*"], [b"identity"]),
+        ([b"gzip, *;q=0"], [b"gzip"]),
+        ([b""], [b""]),
+        ([b"br", b"gzip"], [b"gzip"]),
+        ([b"br", b"compress"], [b"identity"]),
+        ([], []),
+    ],
+)
+def test_codings_that_cannot_be_undone_are_not_asked_for(asked: list[bytes], left: list[bytes]) -> None:
+    fields = [(b"x-a", b"X-A", b"br"), *((b"accept-encoding", b"Accept-Encoding", value) for value in asked)]
+    narrowed = heads.with_readable_codings([*fields, (b"x-b", b"X-B", b"br")])
+    assert [value for key, _, value in narrowed if key == b"accept-encoding"] == left
+    assert [narrowed[0], narrowed[-1]] == [(b"x-a", b"X-A", b"br"), (b"x-b", b"X-B", b"br")]
+
+
+def test_what_may_be_asked_for_is_what_can_be_undone() -> None:
+    for coding in READABLE:
+        decoder(coding.decode())
+    for coding in (b"br", b"compress", b"*"):
+        assert coding not in READABLE
 
 
 def test_a_head_that_repeats_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:

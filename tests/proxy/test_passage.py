@@ -7,6 +7,7 @@ because that is where something remembered would do harm.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,12 +87,45 @@ def is_ours(name: bytes, value: bytes) -> bool:
     return name.lower() in (b"authorization", b"x-api-key") and value in (KEY, b"Bearer " + KEY)
 
 
+METERED = (b"/v1/completions", b"/rerank", b"/infill")
+
+
+def is_metered(request: Request) -> bool:
+    """Whether its answer is read for its figures."""
+    return request.method == b"POST" and request.target.partition(b"?")[0] in METERED
+
+
+def readable(value: bytes) -> bytes:
+    """What of an Accept-Encoding can be undone here."""
+    codings = [item.strip() for item in value.split(b",")]
+    left = [item for item in codings if re.match(rb"(x-gzip|gzip|deflate|zstd|identity)[ \t]*(;|$)", item, re.IGNORECASE)]
+    return value if left == codings else b", ".join(left)
+
+
+def with_readable_codings(fields: list[Field]) -> list[Field]:
+    asked = [field for field in fields if field[0].lower() == b"accept-encoding"]
+    told = [field for field in asked if not field[1] or readable(field[1])]
+    first = asked[:1]
+    found: list[Field] = []
+    for name, value in fields:
+        if name.lower() != b"accept-encoding":
+            found.append((name, value))
+        elif (name, value) in told:
+            found.append((name, readable(value)))
+        elif first and not told:
+            found.append((name, b"identity"))
+            first = []
+    return found
+
+
 def request_by_the_book(request: Request) -> tuple[bytes, list[Field]]:
     """Request line and fields, without framing."""
     gone = (
         HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"} | (listed(request.fields, b"connection") - {b"host"})
     )
     fields = [(name, value) for name, value in request.fields if name.lower() not in gone and not is_ours(name, value)]
+    if is_metered(request):
+        fields = with_readable_codings(fields)
     if not any(name.lower() == b"host" for name, _ in request.fields):
         fields.append((b"Host", b"127.0.0.1:9000"))
     way = [value for name, value in request.fields if name.lower() == b"x-forwarded-for"]
@@ -149,7 +183,8 @@ for_us = st.sampled_from(
         (b"XB", b"2"), (b"Transfer-Encodin", b"chunked"), (b"Content-Length2", b"9"), (b"X-Accel-Buffering", b"yes"),
         (b"Content-Type", b"text/event-stream; charset=utf-8"), (b"Access-Control-Allow-Origin", b""),
         (b"access-control-allow-origin", b"http://a"), (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2"),
-        (b"Server", b"x"), (b"Date", b"Thu, 01 Jan 1970 00:00:00 GMT"),
+        (b"Accept-Encoding", b"gzip, deflate, br"), (b"accept-encoding", b"br;q=1,*"), (b"Accept-Encoding", b"GZIP;q=0 ,br"),
+        (b"Accept-Encoding", b""), (b"Server", b"x"), (b"Date", b"Thu, 01 Jan 1970 00:00:00 GMT"),
     ]
 )  # fmt: skip
 fields = st.lists(plain | for_us, max_size=7).map(tuple)
@@ -157,7 +192,9 @@ segment = st.sampled_from(
     [b"a", b"%2F", b"%2f", b"%2e", b"%00", b"%ff", b"%", b":", b"@", b"~", b"=", b"'", b'"', b"|", b"{", b"\\"]
 )
 path = st.lists(segment, min_size=1, max_size=4).map(lambda parts: b"/" + b"".join(parts))
-target = st.tuples(path, st.sampled_from([b"", b"?", b"?a=b&c", b"?a=/../b", b"?%00=%ff?", b"?x=http://h/"])).map(b"".join)
+target = st.tuples(
+    path | st.sampled_from(METERED), st.sampled_from([b"", b"?", b"?a=b&c", b"?a=/../b", b"?%00=%ff?", b"?x=http://h/"])
+).map(b"".join)
 methods = st.sampled_from([b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"PROPFIND", b"TRACE"])
 body = st.none() | st.binary(max_size=40)
 trailers = st.none() | st.lists(st.tuples(token.map(lambda name: b"T" + name), text), max_size=2).map(tuple)
@@ -248,6 +285,8 @@ def test_everything_passes_as_it_came_but_for_the_intended_edits(
         assert b"HTTP/%s %s %s" % seen.start == line
         assert (seen.fields, seen.body, seen.trailers, seen.rest) == (wanted, body, tail, b"")
         assert (yard.served, yard.ends[-1]) == (0, response.status)
+        assert len(yard.rows) == is_metered(request)
+        yard.rows.clear()
         if yard.paper.is_closed or yard.paper.ended:
             assert (b"Connection", b"close") in seen.fields
             yard.connect()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 import zstandard
 
+READABLE: Final = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate", b"zstd"})  # what `decoder` knows
 PIECE: Final = 256 * 1024
 MOST_AT_ONCE: Final = 32 * 1024 * 1024
 _WINDOW: Final = 8 * 1024 * 1024  # RFC 9659: what a Content-Encoding of zstd may ask for

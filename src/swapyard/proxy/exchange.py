@@ -399,12 +399,15 @@ class Exchange:
         return data
 
     def _request_head(self, framing: bytes) -> bytes:
-        assert self._upstream is not None
-        if self._peer is not None:  # its head is made for it already
-            framing = self._upstream.hop_fields + framing
-            return heads.request_head(self._head, self._upstream, self._path, framing, remote=b"", keys=None)
-        remote = self._client.remote.encode()
-        return heads.request_head(self._head, self._upstream, self._path, framing, remote=remote, keys=self._state.keys)
+        upstream, record = self._upstream, self._record
+        assert upstream is not None
+        is_read = record is not None and record.is_metered
+        remote, keys = b"", None
+        if self._peer is None:
+            remote, keys = self._client.remote.encode(), self._state.keys
+        else:  # its head is made for it already
+            framing = upstream.hop_fields + framing
+        return heads.request_head(self._head, upstream, self._path, framing, remote=remote, keys=keys, is_read=is_read)
 
     def request_paused(self, paused: bool) -> None:
         if self._upload is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, connection_tokens
 from swapyard.http.upstream import Upstream
 from swapyard.http.writing import block
+from swapyard.observe.decoding import READABLE
 from swapyard.proxy.auth import Keys
 
 DROPPED_FROM_REQUEST = HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
@@ -19,23 +20,33 @@ PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"upgrade"})
 
 
 def request_head(
-    head: RequestHead, upstream: Upstream, path: bytes, framing: bytes, *, remote: bytes, keys: Keys | None
+    head: RequestHead,
+    upstream: Upstream,
+    path: bytes,
+    framing: bytes,
+    *,
+    remote: bytes,
+    keys: Keys | None,
+    is_read: bool = False,
 ) -> bytes:
     """The head for the upstream. `path`: what it is asked for. `framing`: its framing field with its line end, or nothing.
-    `remote`: the client's address. `keys`: the gateway's own, which are for nobody else to see.
+    `remote`: the client's address. `keys`: the gateway's own, which are for nobody else to see. `is_read`: the answer is
+    read along, and must not come in a coding that cannot be undone.
 
     A head that repeats an earlier one of its connection is written once: `source` is all else that goes into it."""
     kept = head.kept
     if kept is None:
-        return _request_lines(head, upstream, path, remote, keys) + framing + b"\r\n"
-    source = (upstream, path, keys)
+        return _request_lines(head, upstream, path, remote, keys, is_read) + framing + b"\r\n"
+    source = (upstream, path, keys, is_read)
     if kept.source != source:
-        kept.made = _request_lines(head, upstream, path, remote, keys)
+        kept.made = _request_lines(head, upstream, path, remote, keys, is_read)
         kept.source = source
     return kept.made + framing + b"\r\n"
 
 
-def _request_lines(head: RequestHead, upstream: Upstream, path: bytes, remote: bytes, keys: Keys | None) -> bytes:
+def _request_lines(
+    head: RequestHead, upstream: Upstream, path: bytes, remote: bytes, keys: Keys | None, is_read: bool
+) -> bytes:
     known = head.known
     target = upstream.target(path, head.query)
     if not head.query and head.target.endswith(b"?"):
@@ -44,7 +55,7 @@ def _request_lines(head: RequestHead, upstream: Upstream, path: bytes, remote: b
     connection = known.get(b"connection")
     named = connection_tokens(connection) - {b"host"} if connection and connection.lower() not in PLAIN_CONNECTION else None
     dropped = DROPPED_FROM_REQUEST | named if named else DROPPED_FROM_REQUEST
-    for key, name, value in head.fields:
+    for key, name, value in with_readable_codings(head.fields) if is_read else head.fields:
         if key in dropped or (keys is not None and key in CREDENTIALS and keys.is_gateway_credential(value)):
             continue
         lines += (name, b": ", value, b"\r\n")
@@ -58,6 +69,29 @@ def _request_lines(head: RequestHead, upstream: Upstream, path: bytes, remote: b
     elif b"te" in known and b"trailers" in connection_tokens(known[b"te"]):
         lines.append(b"Connection: TE\r\nTE: trailers\r\n")
     return b"".join(lines)
+
+
+def with_readable_codings(fields: list[tuple[bytes, bytes, bytes]]) -> list[tuple[bytes, bytes, bytes]]:
+    """The fields with no other codings in Accept-Encoding than those that can be undone here. Where none is left it asks for
+    `identity`; a client that says nothing goes on saying nothing."""
+    found: list[tuple[bytes, bytes, bytes]] = []
+    unreadable: tuple[int, bytes] | None = None  # where the first field stood of which nothing is left, and its name
+    asks = False
+    for key, name, value in fields:
+        if key == b"accept-encoding":
+            codings = [item.strip() for item in value.split(b",")]
+            readable = [item for item in codings if item.partition(b";")[0].rstrip().lower() in READABLE]
+            if value and not readable:
+                unreadable = unreadable or (len(found), name)
+                continue
+            asks = True
+            if len(readable) < len(codings):
+                value = b", ".join(readable)
+        found.append((key, name, value))
+    if unreadable is not None and not asks:
+        at, name = unreadable
+        found.insert(at, (b"accept-encoding", name, b"identity"))
+    return found
 
 
 def response_lines(head: ResponseHead) -> bytes:

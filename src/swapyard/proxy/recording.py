@@ -140,14 +140,14 @@ class Recorder:
 
 
 class Recording:
-    """One request. `outcome`: how it ends, where its exchange knows better than its status (set before `end`)."""
+    """One request. `is_metered`: it will have a row, and its answer is read along. `outcome`: how it ends, where its
+    exchange knows better than its status (set before `end`)."""
 
     __slots__ = (
         "_capture",
         "_content_type",
         "_error",
         "_head",
-        "_is_metered",
         "_load_ms",
         "_path",
         "_position",
@@ -157,6 +157,7 @@ class Recording:
         "_status",
         "_tap",
         "entry",
+        "is_metered",
         "outcome",
     )
 
@@ -164,7 +165,7 @@ class Recording:
         self._recorder = recorder
         self._head = head
         self._path = path
-        self._is_metered = is_metered
+        self.is_metered = is_metered
         self._position = 0
         self._since = 0.0  # when it began to wait
         self._queue_ms = self._load_ms = -1
@@ -175,11 +176,6 @@ class Recording:
         self._capture: Capture | None = None
         self.entry = entry
         self.outcome = Outcome.COMPLETE
-
-    @property
-    def is_metered(self) -> bool:
-        """Whether it will have a row."""
-        return self._is_metered
 
     # --- on the way to its model ---
 
@@ -235,7 +231,7 @@ class Recording:
         """`body`: of the request as it was sent, None where it is not at hand."""
         self._status = head.status
         self._recorder.inflight.answered(self.entry, head.headers)
-        if not self._is_metered:
+        if not self.is_metered:
             return
         self._content_type = head.content_type
         path, clock = self.entry.path, self._recorder.engine.loop.time
@@ -265,7 +261,7 @@ class Recording:
             self.outcome = Outcome.BROKEN if self.outcome is Outcome.COMPLETE else self.outcome
             return
         self._status = error.status
-        if self._is_metered:
+        if self.is_metered:
             self._content_type = "application/json"
             capture = self._capture = self._recorder.captures.begin(self.entry.path, self._head.fields, body)
             if capture is not None:
@@ -281,7 +277,7 @@ class Recording:
         if recorder.waiting:
             self._waited()
         recorder.inflight.remove(entry)
-        if not self._is_metered:
+        if not self.is_metered:
             return
         tap, status = self._tap, self._status or CLIENT_LEFT
         usage = Usage() if tap is None else tap.end()
