@@ -125,8 +125,8 @@ async def test_a_stream_without_end_from_a_peer_is_ended_with_the_budget_of_the_
     free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole app in this process, so that its budget can be made shorter than 30 s."""
-    monkeypatch.setattr("swapyard.app.SHUTDOWN_BUDGET", 3.0)
-    monkeypatch.setattr("swapyard.app.KEPT_FOR_PROCESSES", 2.0)
+    monkeypatch.setattr("swapyard.app.shutdown.SHUTDOWN_BUDGET", 3.0)
+    monkeypatch.setattr("swapyard.app.shutdown.KEPT_FOR_PROCESSES", 2.0)
     left = asyncio.Event()
 
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -140,8 +140,8 @@ async def test_the_budget_holds_for_a_stream_without_end_and_a_model_that_will_n
     scripted: Scripted, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole app in this process, so that its budget can be made shorter than 30 s."""
-    monkeypatch.setattr("swapyard.app.SHUTDOWN_BUDGET", 3.0)
-    monkeypatch.setattr("swapyard.app.KEPT_FOR_PROCESSES", 2.0)
+    monkeypatch.setattr("swapyard.app.shutdown.SHUTDOWN_BUDGET", 3.0)
+    monkeypatch.setattr("swapyard.app.shutdown.KEPT_FOR_PROCESSES", 2.0)
     cmd = scripted("a", "--ignore-sigterm", "--tokens-per-second", "50")
     model = {"cmd": cmd, "unloadTimeout": 600}
     text = json.dumps({"startPort": free_port(), "models": {"a": model}, "logToStdout": "none"})

@@ -1,23 +1,24 @@
 """The composition root: wires the parts, serves, reloads, shuts down. Only `cli` imports it.
 
-`accounts` wires what is kept of requests, `monitoring` what watches the machine, `news` tells of models' changes, `facts`
-puts together what is known of one model.
+    accounts       what is kept of requests
+    monitoring     what watches the machine
+    news           tells of models' changes
+    facts          what is known of one model, put together
+    control_plane  the ASGI app, brought in late
+    listening      the event loop, and what is said when an address cannot be had
+    shutdown       the end, in order and within its budget
 
 A reload replaces what is made per configuration (proxy state, launchpad, policy) and nothing else: runs whose definition did
-not change go on. Shutdown has one budget of 30 seconds: waiting requests are refused at once, running ones may finish, and
-a part of the budget is kept for stopping processes in order.
+not change go on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import logging
-import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,8 +30,11 @@ from swapyard import __version__
 from swapyard.api.services import Build, Services
 from swapyard.api.status import model_status
 from swapyard.app.accounts import Accounts
+from swapyard.app.control_plane import LateControlPlane
 from swapyard.app.facts import facts_of
+from swapyard.app.listening import listen_problem, new_event_loop
 from swapyard.app.news import News
+from swapyard.app.shutdown import end_at_once, shut_down
 from swapyard.config.command import split_command
 from swapyard.config.load import Loaded
 from swapyard.config.mask import masked_command
@@ -45,7 +49,6 @@ from swapyard.observe.lines import Level
 from swapyard.observe.logs import Logs, StandardLogging
 from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
-from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.peers import Peers
 from swapyard.proxy.replies import render
@@ -56,21 +59,14 @@ from swapyard.runtime.launchers.local import LocalLauncher
 from swapyard.runtime.launchpad import ConfiguredLaunchpad, peer_upstream
 from swapyard.runtime.loads import Load
 from swapyard.runtime.policy import policy_of, replaced_models
-from swapyard.runtime.process import kill_everything_now, reap_strangers
+from swapyard.runtime.process import reap_strangers
 from swapyard.runtime.strategies import origins, scheduler_of
 from swapyard.runtime.threads import in_daemon_thread
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
     from swapyard.app.monitoring import Monitoring
 
-SHUTDOWN_BUDGET = 30.0  # seconds for everything
-KEPT_FOR_PROCESSES = 10.0  # of it, at most, for stopping processes in order
-KEPT_FOR_KILLING = 1.0
-WATCHDOG = 35.0  # after which the process ends whatever hangs
 WATCH_EVERY = 2.0
-LAST_WORDS = 0.5  # seconds for answers that are written to leave
 REAP_EVERY = 30.0
 
 
@@ -85,26 +81,6 @@ class Options:
     certificate: tuple[Path, Path] | None = None
     watch: Watch | None = None
     build: Build
-
-
-class LateControlPlane:
-    """The ASGI app of the control plane, which comes a moment after the listener: importing Starlette takes a quarter of the
-    time to start, and nothing that passes a request through needs it. Requests that are early wait for it."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._app: asyncio.Future[ASGIApp] = loop.create_future()
-
-    async def arrive(self, services: Services) -> None:
-        def make() -> ASGIApp:
-            from swapyard.api.app import make_app
-
-            return make_app(services)
-
-        self._app.set_result(await asyncio.to_thread(make))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = await asyncio.shield(self._app)
-        await app(scope, receive, send)
 
 
 class App:
@@ -242,7 +218,7 @@ class App:
         self._preload(self.config.preload)
         self.spawn(self._settle(), "load the control plane")
         await self._stopping.wait()
-        await self._shut_down(listener)
+        await shut_down(self, listener)
         return 0
 
     async def _settle(self) -> None:
@@ -392,91 +368,17 @@ class App:
             self._stopping.set()
             return
         self.log.warning("told to stop again: everything is killed")
-        self._end_at_once()
+        end_at_once(self.logs)
 
-    def _end_at_once(self) -> None:
-        """Without order, but leaving no process behind. Works without a running loop, from any thread."""
-        kill_everything_now()
-        if self.monitoring is not None:
-            self.monitoring.stop()
-        self.logs.close(0.2)
-        os._exit(1)
-
-    async def _shut_down(self, listener: asyncio.Server) -> None:
-        ends = self.loop.time() + SHUTDOWN_BUDGET
-        watchdog = threading.Timer(WATCHDOG, self._end_at_once)
-        watchdog.daemon = True
-        watchdog.start()
-        listener.close()
-        self.log.info("shutting down; a second signal stops everything at once")
-        await self._end_housekeeping()
-        if self.monitoring is not None:
-            self.monitoring.stop()
-        self.logs.end_streams()
-        self.bus.close()
-        self.engine.begin_shutdown()
-        self.peers.begin_shutdown()
-        self.server.drain()
-        if busy := self._unfinished():
-            self.log.info("waiting for %d request%s to finish", busy, "s" * (busy > 1))
-        while self._unfinished() and self.loop.time() < ends - KEPT_FOR_PROCESSES:  # noqa: ASYNC110 - many ways to end
-            await asyncio.sleep(0.02)
-        self.peers.finish_shutdown()
-        await self.engine.finish_shutdown(max(ends - KEPT_FOR_KILLING - self.loop.time(), 1.0))
-        await self._wait_for_connections(LAST_WORDS)
-        self.server.abort()
-        if self.monitoring is not None:
-            await self.monitoring.join()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._wait_for_connections(LAST_WORDS)  # their requests are accounted for as they end
-        await self.accounts.close()
-        watchdog.cancel()
-        self.log.info("stopped")
-        self.logs.close()
-
-    async def _wait_for_connections(self, seconds: float) -> None:
-        """What is written may still have to leave."""
-        end = self.loop.time() + seconds
-        while self.server.connections and self.loop.time() < end:  # noqa: ASYNC110 - they end in many ways
-            await asyncio.sleep(0.02)
-
-    def _unfinished(self) -> int:
-        """Requests that a model is at work on."""
-        handlers = (connection.handler for connection in self.server.connections)
-        return sum(isinstance(handler, Exchange) and handler.is_served for handler in handlers)
-
-    async def _end_housekeeping(self) -> None:
-        """First of all: a reload that ended later would change what is being shut down."""
+    async def end_housekeeping(self) -> None:
         for task in self._housekeeping:
             task.cancel()
         await asyncio.gather(*self._housekeeping, return_exceptions=True)
 
-
-def listen_problem(error: OSError | UnicodeError, port: int) -> str:
-    """What is wrong, and what would help."""
-    if not isinstance(error, OSError):
-        return str(error)
-    hint = ""
-    if error.errno == errno.EADDRINUSE:
-        hint = f"; another program uses port {port}, perhaps another Swapyard: choose a free one with --listen"
-    elif error.errno == errno.EACCES:
-        hint = f"; port {port} needs privileges: choose one above 1023 with --listen"
-    return (error.strerror or str(error)) + hint
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop (winloop on Windows) where it exists."""
-    try:
-        if sys.platform == "win32":
-            import winloop as fast
-        else:
-            import uvloop as fast
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = fast.new_event_loop()
-    return loop
+    async def end_tasks(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def serve(options: Options) -> int:
