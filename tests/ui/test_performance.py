@@ -1,0 +1,180 @@
+"""Performance: charts of what the server samples, told apart from what it does not know."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+from playwright.sync_api import Page, Route, expect
+
+from tools import made_up_machine
+
+Json = dict[str, Any]
+UNKNOWN = "\N{EN DASH}"
+
+
+class Machine:
+    """Answers in the server's place, with figures of two GPUs. `changed`: what becomes of an answer before it is sent."""
+
+    def __init__(self, page: Page) -> None:
+        self.asked: list[str] = []
+        self.changed: Callable[[Json], Json] = lambda answer: answer
+        self.held: dict[int, dict[str, int]] = {}  # MiB by model, by GPU
+        page.route("**/api/performance*", self.performance)
+        page.route("**/api/models", self.models)
+
+    def performance(self, route: Route) -> None:
+        after = parse_qs(urlsplit(route.request.url).query).get("after", [""])[0]
+        self.asked.append(after)
+        since = time.time() - 3600 if not after else made_up_machine.moment(after)
+        held = {gpu: sum(models.values()) for gpu, models in self.held.items()}
+        answer = self.changed(made_up_machine.performance(time.time(), since, held=held or None))
+        route.fulfill(json=answer, status=200 if answer["enabled"] else 503)
+
+    def models(self, route: Route) -> None:
+        answer = route.fetch().json()
+        for model in answer["models"]:
+            shares = [
+                {"id": gpu, "name": "", "memory_bytes": models[model["id"]] * 1024**2}
+                for gpu, models in self.held.items()
+                if model["id"] in models
+            ]
+            if model["run"]:
+                model["run"]["gpu_memory"] = shares
+        route.fulfill(json=answer)
+
+
+def chart(page: Page, name: str) -> Any:
+    return page.locator(f"[data-panel={name}]")
+
+
+def test_every_figure_has_a_chart_that_says_in_words_what_it_shows(demo: str, window: Page) -> None:
+    Machine(window)
+    window.goto(f"{demo}/ui/performance")
+    for panel in ("gpu-use", "gpu-memory", "gpu-temperature", "gpu-power", "cpu", "memory", "load", "network"):
+        expect(chart(window, panel)).to_be_visible()
+        expect(chart(window, panel).locator("canvas")).to_be_visible()
+    expect(chart(window, "gpu-memory-temperature")).to_have_count(0)  # nobody tells it
+    said = chart(window, "memory").get_attribute("aria-label")
+    assert said is not None
+    assert re.match("Memory from .*Swap: now 900 MiB", said)
+    assert window.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_it_asks_for_what_is_new_only(demo: str, desktop: Page) -> None:
+    machine = Machine(desktop)
+    desktop.goto(f"{demo}/ui/performance")
+    expect(chart(desktop, "cpu")).to_be_visible()
+    with desktop.expect_response("**/api/performance?after=*"):
+        desktop.get_by_role("button", name="Refresh now").click()
+    assert machine.asked[0] == ""
+    assert all(machine.asked[1:])
+
+
+def test_a_hidden_page_asks_for_nothing_and_catches_up_when_it_is_seen_again(demo: str, desktop: Page) -> None:
+    machine = Machine(desktop)
+    desktop.clock.install()
+    desktop.goto(f"{demo}/ui/performance")
+    expect(chart(desktop, "cpu")).to_be_visible()
+    desktop.evaluate(
+        "Object.defineProperty(document, 'hidden', { get: () => window.isAway, configurable: true }); window.isAway = true"
+    )
+    asked = len(machine.asked)
+    desktop.clock.run_for(30_000)
+    assert len(machine.asked) == asked
+    with desktop.expect_response("**/api/performance?after=*"):
+        desktop.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_failure_keeps_what_is_shown_and_says_so(demo: str, desktop: Page) -> None:
+    Machine(desktop)
+    desktop.goto(f"{demo}/ui/performance")
+    expect(chart(desktop, "cpu")).to_be_visible()
+    desktop.route(
+        "**/api/performance*", lambda route: route.fulfill(status=500, json={"error": {"message": "broken sampler"}})
+    )
+    desktop.get_by_role("button", name="Refresh now").click()
+    expect(desktop.get_by_role("alert")).to_contain_text("broken sampler")
+    expect(chart(desktop, "cpu")).to_be_visible()
+    desktop.unroute("**/api/performance*")
+    Machine(desktop)
+    desktop.get_by_role("button", name="Try again").click()
+    expect(desktop.get_by_role("alert")).to_have_count(0)
+
+
+def test_the_window_stands_in_the_address_and_a_chart_can_be_a_table(demo: str, window: Page) -> None:
+    Machine(window)
+    window.goto(f"{demo}/ui/performance?window=5m")
+    expect(window.get_by_role("button", name="5 min", exact=True)).to_have_attribute("aria-pressed", "true")
+    window.get_by_role("button", name="GPU power as a table").click()
+    table = window.get_by_role("table", name="GPU power")
+    expect(table.get_by_role("row")).to_have_count(61, timeout=5000)  # with the header
+    expect(table.get_by_role("columnheader").nth(1)).to_have_text("GPU 0 · RTX 4090")
+    window.get_by_role("button", name="1 h", exact=True).click()
+    assert parse_qs(urlsplit(window.url).query) == {"window": ["1h"], "table": ["gpu-power"]}
+
+
+def test_an_unknown_figure_is_a_gap_and_not_0(demo: str, desktop: Page) -> None:
+    def lose_power(answer: Json) -> Json:
+        for row in answer["gpu_stats"][-4:]:
+            row.update(power_draw_w=0, unknown=[*row["unknown"], "power_draw_w"])
+        return answer
+
+    Machine(desktop).changed = lose_power
+    desktop.goto(f"{demo}/ui/performance?window=5m&table=gpu-power")
+    cells = desktop.get_by_role("table", name="GPU power").get_by_role("row").nth(1).get_by_role("cell")
+    expect(cells.nth(1)).to_have_text(UNKNOWN)
+    expect(cells.nth(2)).to_have_text(UNKNOWN)
+
+
+def test_the_crosshair_is_one_for_all_charts(demo: str, desktop: Page) -> None:
+    Machine(desktop)
+    desktop.goto(f"{demo}/ui/performance")
+    chart(desktop, "gpu-use").locator(".u-over").hover()
+    for panel in ("gpu-power", "cpu", "network"):
+        expect(chart(desktop, panel).locator(".u-cursor-x")).to_be_visible()
+    expect(desktop.locator(".readout strong")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+
+
+def test_model_changes_are_marked_and_gpu_memory_is_stacked_by_model(start_demo: Any, desktop: Page) -> None:
+    with start_demo() as address:
+        httpx.post(f"{address}/api/models/load/squirrel", timeout=30)
+        machine = Machine(desktop)
+        machine.held = {0: {"squirrel": 5000}}
+        desktop.goto(f"{address}/ui/performance")
+        expect(desktop.get_by_role("link", name="1 model change")).to_be_visible()
+        stack = chart(desktop, "gpu-0-models")
+        expect(stack).to_have_attribute("aria-label", re.compile("Squirrel: now 4.9 GiB.*Everything else: now 640 MiB"))
+        expect(chart(desktop, "gpu-1-models")).to_have_count(0)
+
+
+def test_a_line_can_be_hidden(demo: str, desktop: Page) -> None:
+    Machine(desktop)
+    desktop.goto(f"{demo}/ui/performance")
+    button = desktop.get_by_title("Show or hide 5 minutes")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_without_a_gpu_it_tells_who_was_asked_and_why_there_is_none(demo: str, window: Page) -> None:
+    Machine(window).changed = made_up_machine.without_gpu
+    window.goto(f"{demo}/ui/performance")
+    expect(window.get_by_text("No GPU can be seen")).to_be_visible()
+    expect(window.get_by_text("NVML Shared Library Not Found")).to_be_visible()
+    expect(chart(window, "cpu")).to_be_visible()
+    expect(chart(window, "gpu-use")).to_have_count(0)
+
+
+def test_switched_off_it_tells_how_to_switch_it_on(start_demo: Any, tmp_path: Path, window: Page) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("performance:\n  disabled: true\nmodels: {}\n")
+    with start_demo(config=config) as address:
+        window.goto(f"{address}/ui/performance")
+        expect(window.get_by_text("switched off in the configuration")).to_be_visible()
+        expect(window.locator("pre")).to_contain_text("disabled: false")
+        expect(window.get_by_label("Time shown")).to_have_count(0)
