@@ -82,6 +82,8 @@ class Yard:
     unloaded: list[Collection[str] | None] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    queue: Any = None
+    loading: list[Any] = field(default_factory=list)
     activity: Any = None
     captures: Any = None
     cancelled: list[str] = field(default_factory=list)
@@ -108,6 +110,8 @@ class Yard:
                 bus=self.bus,
                 history=self.history,
                 inflight=lambda: {"operation": "snapshot"},
+                queue=lambda: self.queue,
+                loads=lambda: self.loading,
                 cancel=self._cancel,
                 activity=lambda: self.activity,
                 captures=lambda: self.captures,

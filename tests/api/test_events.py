@@ -46,6 +46,8 @@ async def test_a_stream_begins_with_the_present_state(yard: Yard) -> None:
     yard.config = CONFIG
     yard.states = {"b": "ready"}
     yard.profile = "night"
+    yard.queue = {"count": 0, "waiting": []}
+    yard.loading = [{"model": "a", "elapsed": 1.0}, {"model": "b", "elapsed": 2.0}]
     yard.logs.proxy_logger().info("hello")
     stream = yard.open("/api/events")
     head = await stream.next()
@@ -55,7 +57,8 @@ async def test_a_stream_begins_with_the_present_state(yard: Yard) -> None:
     assert headers["x-accel-buffering"] == "no"
     assert headers["x-content-type-options"] == "nosniff"
     told = read(await body(stream))
-    assert [kind for kind, _ in told] == ["logData", "logData", "modelStatus", "uiConfig", "profileChanged", "inflight"]
+    as_llama_swap_has_them = ["logData", "logData", "modelStatus", "uiConfig", "profileChanged", "inflight"]
+    assert [kind for kind, _ in told] == [*as_llama_swap_has_them, "queue", "load", "load"]
     assert told[0][1]["source"] == "proxy"
     assert "hello" in told[0][1]["data"]
     assert told[1][1] == {"source": "upstream", "data": ""}
@@ -78,6 +81,8 @@ async def test_a_stream_begins_with_the_present_state(yard: Yard) -> None:
     assert told[3][1] == {"activity": {"session_id": ["X-Session-ID", "X-Litellm-Session-Id"]}, "profiles": []}
     assert told[4][1] == {"active": "night"}
     assert told[5][1] == {"operation": "snapshot"}
+    assert told[6][1] == {"count": 0, "waiting": []}
+    assert [load["model"] for _, load in told[7:]] == ["a", "b"]
     await stream.leave()
 
 

@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,41 @@ def test_a_viewer_hears_of_models_requests_and_rows_and_can_end_a_request(
         assert httpx.post(f"{running.address}/api/inflight/{entry['id']}/cancel").status_code == 404
         states = [(one["model"], one["state"]) for one in viewer.of("transition")]
         assert states[0] == ("tortoise", "starting")
+
+
+def test_every_type_of_event_reaches_a_viewer(swapyard: Start, config: Any, scripted: Any, until: Until) -> None:
+    config["models"]["snail"] = {"cmd": scripted("snail", "--load-seconds", "1.5")}
+    config["profiles"] = {"night": {"pins": {"dog": "snail"}}}
+    with swapyard(config) as running:
+        viewer = Viewer(running.address)
+        until(viewer.began.is_set)
+        with ExitStack() as busy:
+            busy.enter_context(running.streaming("hare"))
+            with slow_request(running, "snail", until):
+                waiting = until(
+                    lambda: [one for queue in viewer.of("queue") for one in queue["waiting"] if "position" in one]
+                )
+                requests = [one["request"] for one in viewer.of("inflight") if "request" in one]
+                snail = next(request["id"] for request in requests if request["model"] == "snail")
+                row = {"id": snail, "model": "snail", "position": 1, "waiting_for": "hare must finish first"}
+                assert waiting == [row]
+                busy.close()
+        until(lambda: viewer.of("queue")[-1] == {"count": 0, "waiting": []})
+        loads = [load for load in viewer.of("load") if load["model"] == "snail"]
+        assert [load["state"] for load in loads] == ["starting", "starting", "ready"]
+        assert loads[0]["elapsed"] < loads[1]["elapsed"] < loads[2]["elapsed"]
+        assert loads[0]["estimate"] is None
+        running.ask("hare")
+        httpx.put(f"{running.address}/api/profiles/active", json={"name": "night"}).raise_for_status()
+        until(lambda: {"active": "night"} in viewer.of("profileChanged"))
+        until(lambda: len(viewer.of("activity")) == 3)
+        running.ask("snail")
+        again = [load for load in viewer.of("load") if load["model"] == "snail"][len(loads) :]
+        assert again[0]["estimate"] == pytest.approx(loads[2]["elapsed"], abs=0.1)
+        assert {kind for kind, _ in viewer.events} == {
+            *("logData", "modelStatus", "uiConfig", "profileChanged", "activity", "inflight"),
+            *("transition", "queue", "load"),
+        }
 
 
 def test_rows_in_a_file_outlive_a_restart(swapyard: Start, config: Any, until: Until, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from swapyard.observe.bus import Bus, Feed
-from swapyard.observe.inflight import EVERY, Entry, InFlight, Phase, client_ip
+from swapyard.observe.inflight import EVERY, LONGEST_QUEUE, Entry, InFlight, Phase, client_ip
 
 FIELDS = [(b"host", b"Host", b"h"), (b"authorization", b"authorization", b"Bearer x")]
 
@@ -141,3 +141,51 @@ async def test_cancel_ends_the_request_that_is_named() -> None:
 )
 def test_whose_address_is_shown(fields: list[tuple[bytes, bytes, bytes]], expected: str) -> None:
     assert client_ip(fields, "::1") == expected
+
+
+async def test_who_waits_is_told_in_one_piece_and_not_too_often() -> None:
+    bus, inflight = table()
+    feed = bus.subscribe()
+    entries = [add(inflight) for _ in range(4)]
+    inflight.moved(entries[3], Phase.LOADING)
+    for position, entry in enumerate(entries[:3], 1):
+        inflight.moved(entry, Phase.QUEUED, position, "b must finish first")
+    inflight.remove(entries[0])
+    inflight.moved(entries[1], Phase.PREFILL)
+    told(feed)
+    data = await asyncio.wait_for(feed.next(), 10 * EVERY)
+    assert data is not None
+    assert data.count(b"event:") == 1
+    assert b'"type":"queue"' in data
+    assert json.loads(json.loads(data.partition(b"data:")[2])["data"]) == {
+        "count": 2,
+        "waiting": [
+            {"id": "4", "model": "m", "waiting_for": "m is being loaded"},
+            {"id": "3", "model": "m", "position": 3, "waiting_for": "b must finish first"},
+        ],
+    }
+    inflight.remove(entries[2])
+    inflight.remove(entries[3])
+    told(feed)
+    data = await asyncio.wait_for(feed.next(), 10 * EVERY)
+    assert data is not None
+    assert json.loads(json.loads(data.partition(b"data:")[2])["data"]) == {"count": 0, "waiting": []}
+
+
+async def test_a_long_queue_is_counted_and_its_head_is_named() -> None:
+    _, inflight = table()
+    for position in range(LONGEST_QUEUE + 50, 0, -1):
+        inflight.moved(add(inflight), Phase.QUEUED, position, "m is busy")
+    queue = inflight.queue()
+    assert (queue.count, [one.position for one in queue.waiting]) == (LONGEST_QUEUE + 50, [*range(1, LONGEST_QUEUE + 1)])
+
+
+async def test_requests_that_wait_for_nothing_are_no_news_of_the_queue() -> None:
+    bus, inflight = table()
+    feed = bus.subscribe()
+    entry = add(inflight)
+    inflight.moved(entry, Phase.PREFILL)
+    inflight.answered(entry, [])
+    inflight.remove(entry)
+    assert len(told(feed)) == 4
+    assert bus._soon == {}

@@ -93,7 +93,9 @@ def _present_state(services: Services) -> bytes:
             message("modelStatus", model_status(config, services.states())),
             message("uiConfig", ui_config(config)),
             message("profileChanged", {"active": services.active_profile()}),
-            message("inflight", services.inflight()),
+            message("inflight", services.inflight()),  # brings those who wait up to date
+            message("queue", services.queue()),
+            *(message("load", load) for load in services.loads()),
         ]
     )
 

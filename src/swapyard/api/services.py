@@ -102,7 +102,7 @@ class Services:
     `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
     `facts`: of a model of the configuration; asking changes nothing.
     `inflight`: the requests under way, as the event of that name tells them; `cancel` ends the one with this id (False:
-    there is none).
+    there is none). `queue`: those of them that wait, `loads`: the loads under way, likewise.
     `failures`: model id -> why its last run came to a bad end, until the next one starts.
     `load`: begins to wait until a model is ready, loading it where needed.
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
@@ -125,6 +125,8 @@ class Services:
     bus: Bus
     history: History
     inflight: Callable[[], object]
+    queue: Callable[[], object]
+    loads: Callable[[], Sequence[object]]
     cancel: Callable[[str], bool]
     activity: Callable[[], ActivityStore]
     captures: Callable[[], Captures]

@@ -3,6 +3,7 @@
     accounts       what is kept of requests
     monitoring     what watches the machine
     news           tells of models' changes
+    progress       tells of loads under way
     facts          what is known of one model, put together
     control_plane  the ASGI app, brought in late
     listening      the event loop, and what is said when an address cannot be had
@@ -34,6 +35,7 @@ from swapyard.app.control_plane import LateControlPlane
 from swapyard.app.facts import facts_of
 from swapyard.app.listening import listen_problem, new_event_loop
 from swapyard.app.news import News
+from swapyard.app.progress import Progress
 from swapyard.app.shutdown import end_at_once, shut_down
 from swapyard.config.command import split_command
 from swapyard.config.load import Loaded
@@ -111,7 +113,8 @@ class App:
             model_status=lambda: model_status(self.config, self.states()),
         )
         self.accounts = Accounts(config, engine=self.engine, bus=self.bus, log=self.log, loop=loop)
-        self.engine.observers += [self.news.changed, self.accounts.changed]
+        self.progress = Progress(self.bus, self.history, loop)
+        self.engine.observers += [self.progress.changed, self.news.changed, self.accounts.changed]
         self._control_plane = LateControlPlane(loop)
         self.peers = Peers(lambda peer: peer_upstream(peer, loop))
         peers = self.peers.of(config)
@@ -156,6 +159,8 @@ class App:
             states=self.states,
             facts=lambda model: facts_of(self.engine, self.config, model),
             inflight=self.accounts.inflight,
+            queue=self.accounts.recorder.inflight.queue,
+            loads=self.progress.now,
             activity=lambda: self.accounts.recorder.store,
             captures=lambda: self.accounts.recorder.captures,
             cancel=self.accounts.recorder.inflight.cancel,

@@ -47,6 +47,7 @@ async def shut_down(app: App, listener: asyncio.Server) -> None:
         app.monitoring.stop()
     app.logs.end_streams()
     app.bus.close()
+    app.progress.close()
     app.engine.begin_shutdown()
     app.peers.begin_shutdown()
     server.drain()

@@ -8,8 +8,8 @@
     inflight.snapshot(), inflight.cancel(id)      for the API
 
 Viewers are told over the bus in llama-swap's words (`snapshot`, `upsert`, `remove`): at once of what happens to a request,
-and of its bytes at most every `EVERY` seconds. With nobody looking, no message is made and no timer runs. All of it happens
-on the event loop.
+and of its bytes at most every `EVERY` seconds; as often of all who wait (`queue`). With nobody looking, no message is made
+and no timer runs. All of it happens on the event loop.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from swapyard.observe.redaction import shown_headers
 
 EVERY: Final = 0.25  # seconds
 KIND: Final = "inflight"  # the type of the event
+LONGEST_QUEUE: Final = 100  # requests that one event names
 
 
 class Phase(StrEnum):
@@ -36,6 +37,9 @@ class Phase(StrEnum):
     LOADING = "loading"
     PREFILL = "prefill"  # sent, and nothing of the answer has come
     STREAMING = "streaming"
+
+
+WAITING: Final = frozenset({Phase.QUEUED, Phase.LOADING})
 
 
 class Entry:
@@ -112,6 +116,22 @@ class Message(Struct, kw_only=True, omit_defaults=True):
     id: str = ""
 
 
+class Waiting(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who waits. `position`: from 1, left out where the model is being loaded; `waiting_for`: in words."""
+
+    id: str
+    model: str
+    position: int = 0
+    waiting_for: str
+
+
+class Queue(Struct, frozen=True):
+    """`count`: all who wait; `waiting`: the first `LONGEST_QUEUE` of them, who wait for a load before who wait in line."""
+
+    count: int
+    waiting: list[Waiting]
+
+
 class InFlight:
     def __init__(self, bus: Bus, loop: asyncio.AbstractEventLoop, *, wall: Callable[[], float] = time.time) -> None:
         self._bus = bus
@@ -153,6 +173,8 @@ class InFlight:
         return entry
 
     def moved(self, entry: Entry, phase: Phase, position: int = 0, reason: str = "") -> None:
+        if self._bus.watched and (phase in WAITING or entry.phase in WAITING):
+            self._tell_queue()
         entry.phase, entry.position, entry.reason = phase, position, reason
         if self._bus.watched:
             self._tell(entry)
@@ -175,6 +197,8 @@ class InFlight:
                 self._late.pop(entry.id, None)
             if self._bus.watched:
                 self._bus.publish(KIND, Message(operation="remove", id=str(entry.id)))
+                if entry.phase in WAITING:
+                    self._tell_queue()
 
     def cancel(self, entry_id: str) -> bool:
         """False: there is no such request (any more)."""
@@ -191,7 +215,27 @@ class InFlight:
     def snapshot(self) -> Message:
         return Message(operation="snapshot", requests=[self._shown(entry) for entry in self._entries.values()])
 
+    def queue(self) -> Queue:
+        """Who waits, as far as it was told by `moved`."""
+        waiting = [entry for entry in self._entries.values() if entry.phase in WAITING]
+        waiting.sort(key=lambda entry: entry.position)
+        return Queue(
+            len(waiting),
+            [
+                Waiting(
+                    id=str(entry.id),
+                    model=entry.model,
+                    position=entry.position,
+                    waiting_for=entry.reason or f"{entry.model} is being loaded",
+                )
+                for entry in waiting[:LONGEST_QUEUE]
+            ],
+        )
+
     # --- telling ---
+
+    def _tell_queue(self) -> None:
+        self._bus.publish_within(EVERY, "queue", self.queue)
 
     def _tell(self, entry: Entry) -> None:
         entry.told_at = self._loop.time()
