@@ -10,7 +10,7 @@ import pytest
 
 from swapyard.config.schema import Compat, Filters, Group, Model, Profile, Routing, Selector
 from swapyard.core.messages import StartError
-from swapyard.proxy import exchange
+from swapyard.proxy import exchange, second_chances
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard, Yard
@@ -387,7 +387,7 @@ async def test_after_a_failed_start_the_next_request_goes_elsewhere(open_yard: O
 async def test_a_run_that_takes_no_connections_keeps_the_reservation_while_it_is_tried_again(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.01,) * 200)
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.01,) * 200)
     port = wire.free_port()
     async with (
         open_yard(m=port, n=1, ready="m", models=MODELS, config=NAMES) as yard,

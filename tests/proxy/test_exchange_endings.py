@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from swapyard.http.upstream import Limits
-from swapyard.proxy import exchange
+from swapyard.proxy import second_chances
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard
@@ -143,7 +143,7 @@ async def test_a_client_leaves_between_pipelined_requests(open_yard: OpenYard, w
 async def test_a_client_leaves_while_it_waits_for_a_new_place(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.05,))
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.05,))
     async with open_yard(m=wire.free_port(), ready="m") as yard, wire.connect(yard.port) as client:
         client.send(CHAT)
         await wire.until(lambda: yard.engine.leavings.total() == 1)
@@ -412,7 +412,7 @@ async def test_no_more_connections_than_requests_at_a_time(open_yard: OpenYard, 
 
 
 async def test_nobody_listens(open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.01, 0.01))
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.01, 0.01))
     async with open_yard(m=wire.free_port(), ready="m") as yard, wire.connect(yard.port) as client:
         client.send(CHAT)
         answer = await client.response()
@@ -424,7 +424,7 @@ async def test_nobody_listens(open_yard: OpenYard, wire: Any, monkeypatch: pytes
 async def test_a_run_that_crashed_between_requests_is_started_again(
     open_yard: OpenYard, wire: Any, message: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.01,) * 100)
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.01,) * 100)
     async with wire.scripted() as other:
         port = wire.free_port()
         async with open_yard(m=port, ready="m") as yard, wire.connect(yard.port) as client:
@@ -446,7 +446,7 @@ async def test_a_crash_is_no_502_whatever_is_noticed_first(
     open_yard: OpenYard, wire: Any, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request went out on a pooled connection, and the run was dead already."""
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.01,) * 100)
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.01,) * 100)
     async with (
         wire.scripted() as other,
         wire.scripted() as up,
@@ -517,7 +517,7 @@ async def test_a_crash_inside_an_event_stream_is_told_with_its_cause(open_yard: 
 async def test_a_model_whose_runs_die_before_they_answer_is_given_up_after_the_second(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.01,) * 100)
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.01,) * 100)
     async with open_yard(m=wire.free_port(), ready="m") as yard, wire.connect(yard.port) as client:
         client.send(CHAT)
         await wire.until(lambda: len(yard.engine.arrivals) > 1)

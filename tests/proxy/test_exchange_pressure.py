@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swapyard.proxy import exchange
+from swapyard.proxy import sending
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard, Yard
@@ -152,7 +152,7 @@ async def test_a_held_body_that_fills_the_upstream_at_once(
 ) -> None:
     """The socket says that it is full while the held part is written, and never again."""
     held = 20_000_000
-    monkeypatch.setattr(exchange, "HELD_BYTES", held)
+    monkeypatch.setattr(sending, "HELD_BYTES", held)
     async with wire.scripted() as up, open_yard(m=up.port) as yard, wire.connect(yard.port) as client:
         client.send(b"PUT /upstream/m/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % SIZE)
         pouring = Pouring(client, chunked=False)

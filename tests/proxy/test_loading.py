@@ -13,7 +13,7 @@ import pytest
 
 from swapyard.config.schema import Model
 from swapyard.core.messages import StartError
-from swapyard.proxy import exchange, loading, loading_text
+from swapyard.proxy import exchange, loading, loading_text, second_chances
 from swapyard.proxy.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -582,7 +582,7 @@ async def test_a_switch_of_protocols_that_nobody_asked_for_is_an_error_event(ope
 async def test_a_run_that_takes_no_connections_is_waited_for_again(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.0, 0.0))
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.0, 0.0))
     async with telling_yard(open_yard, wire) as (up, yard, client):
         port, yard.ports["m"] = yard.ports["m"], wire.free_port()
         client.send(ask())

@@ -11,7 +11,7 @@ import pytest
 from swapyard.config.schema import Compat, Fifo, Model, Peer, Routing, Selector
 from swapyard.core.messages import StartError
 from swapyard.observe.activity import Outcome
-from swapyard.proxy import exchange, loading, recording
+from swapyard.proxy import exchange, loading, recording, second_chances
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard, Yard
@@ -432,7 +432,7 @@ async def test_a_request_that_is_queued_anew_has_one_row_with_all_its_waits(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its first run takes no connections any more and is found to be dead; a second one is loaded."""
-    monkeypatch.setattr(exchange, "REQUEUE_AFTER", (0.05,))
+    monkeypatch.setattr(second_chances, "REQUEUE_AFTER", (0.05,))
     async with wire.scripted() as up, open_yard(m=wire.free_port(), books=True) as yard, wire.connect(yard.port) as client:
         client.send(ask())
         process = await yard.started()

@@ -1,7 +1,8 @@
 """The data plane's own rules: which request is for whom, what is changed on the way, and what becomes of it.
 
     gateway      the front door: looks at a head and makes its handler (endpoints: the table of paths; auth: who may ask)
-    exchange     one request and its response as they pass; everything below serves it
+    exchange     one request and its response as they pass (phases: where it stands; sending: the request's side;
+                 second_chances: what is tried again); everything below serves it
     state        what exchanges need of one configuration
     asking       who is wanted. body, forms: what a request says; resolve: what a name means; profiles, selectors: what
                  stands for it; comfyui: the rules of /comfyui/

@@ -11,20 +11,16 @@ three sides call it, nothing awaits. Its life is a straight line, left early by 
     TUNNEL     after a 101
     OVER       the lease is returned
 
-Two second chances, both only while nothing of an answer has come. A pooled connection that turns out to be dead: the
-request, kept until then, goes out once more on a fresh one. A run that takes no connections: it has most likely just died,
-so the lease goes back and a place is claimed anew, when its exit had time to be noticed.
+How the request is received and sent is `proxy.sending`; what is tried again when an upstream fails before it has answered,
+`proxy.second_chances`; who is wanted, `proxy.asking`.
 """
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
-from typing import Final
-
 from swapyard.errors import Cancelled, Conflict, ModelNotFound, RequestError, UpstreamFailed, UpstreamTimeout
 from swapyard.http.headers import HOP_BY_HOP, Headers, RequestHead, ResponseHead, status_line
 from swapyard.http.server import ClientConnection
-from swapyard.http.upstream import Cause, Upstream, UpstreamConnection, UpstreamError
+from swapyard.http.upstream import Cause, Upstream, UpstreamError
 from swapyard.http.websocket import WebsocketSplice
 from swapyard.observe.activity import Outcome
 from swapyard.proxy import heads
@@ -32,79 +28,24 @@ from swapyard.proxy.asking import Wish, wish_of_body, wish_of_passage, wish_of_q
 from swapyard.proxy.endpoints import Endpoint, Where
 from swapyard.proxy.loading import CHAT, EVENT_STREAMS, Out, WaitingStream
 from swapyard.proxy.peers import PeerServer, names_model, without_full_name
-from swapyard.proxy.recording import Recording
+from swapyard.proxy.phases import ANSWERING, CONNECTING, OVER, SENT, TUNNEL, WAITING, Phase
 from swapyard.proxy.replies import redirect, sse_error
 from swapyard.proxy.resolve import Resolved
+from swapyard.proxy.second_chances import SecondChances
 from swapyard.proxy.selectors import Choice
+from swapyard.proxy.sending import COLLECTED, IN_CHUNKS, SPOOLED, STREAMED, Sending
 from swapyard.proxy.state import ProxyState
-from swapyard.proxy.upload import Upload
 
-HELD_BYTES = 1024 * 1024  # of a body that waits for its model without being needed to find it, and of a form; then to disk
-# Seconds before the first, second, ... new claim: a server without a check may only be about to listen.
-REQUEUE_AFTER = (0.1, 0.3, 1.0, 2.5, 4.0)
 EXIT_IS_TOLD_WITHIN = 0.3  # seconds from a connection's end to the news of the exit behind it, if there is one
 
 
-class Phase(IntEnum):
-    RECEIVING = 0
-    WAITING = 1
-    CONNECTING = 2
-    SENT = 3
-    ANSWERING = 4
-    TUNNEL = 5
-    OVER = 6
-
-
-# Members as plain names, because the attribute of an Enum costs as much as a method call.
-RECEIVING: Final = Phase.RECEIVING
-WAITING: Final = Phase.WAITING
-CONNECTING: Final = Phase.CONNECTING
-SENT: Final = Phase.SENT
-ANSWERING: Final = Phase.ANSWERING
-TUNNEL: Final = Phase.TUNNEL
-OVER: Final = Phase.OVER
-
-
-class Passing(Enum):
-    """How the request's body goes to the upstream."""
-
-    COLLECTED = "whole, because it is read and perhaps edited first"
-    SPOOLED = "likewise, from disk, because it is a large form"
-    STREAMED = "as it comes, with the length that the client told"
-    IN_CHUNKS = "as it comes, in chunks"
-
-
-COLLECTED: Final = Passing.COLLECTED
-SPOOLED: Final = Passing.SPOOLED
-STREAMED: Final = Passing.STREAMED
-IN_CHUNKS: Final = Passing.IN_CHUNKS
-
-
-class Exchange:
+class Exchange(Sending):
     __slots__ = (
-        "_body",
-        "_body_size",
-        "_client",
-        "_complete",
-        "_connection",
-        "_deaths",
+        "_chances",
         "_endpoint",
-        "_head",
-        "_held",
         "_last_bytes",
         "_out",
-        "_passing",
-        "_path",
-        "_peer",
-        "_phase",
-        "_record",
-        "_requeued",
-        "_resent",
-        "_state",
         "_ticket",
-        "_trailers",
-        "_upload",
-        "_upstream",
         "_wait",
         "_wish",
         "choice",
@@ -112,31 +53,14 @@ class Exchange:
     )
 
     def __init__(self, state: ProxyState, head: RequestHead, client: ClientConnection, endpoint: Endpoint) -> None:
-        self._state = state
-        self._head = head
-        self._client = client
+        super().__init__(state, head, client)
         self._out: Out = client  # who takes the answer's body
         self._wait: WaitingStream | None = None  # what it hears meanwhile
         self._endpoint = endpoint
-        self._phase = RECEIVING
-        self._passing = COLLECTED
-        self._body: list[bytes] = []
-        self._body_size = 0
-        self._held = True  # all that has come of the body is here, so that it could be sent again
-        self._upload: Upload | None = None  # where it is when it is SPOOLED
-        self._complete = False  # the request's body is whole
-        self._trailers: Headers = []
-        self._path = b""
         self._ticket = 0
         self._wish: Wish | None = None  # who is wanted
-        self._record: Recording | None = None  # None: nobody keeps account of it
-        self._peer: PeerServer | None = None  # who is asked, where it is a peer
-        self._upstream: Upstream | None = None
-        self._connection: UpstreamConnection | None = None
         self._last_bytes: bytes | None = None  # of an event stream, to know whether it broke off inside an event
-        self._resent = False
-        self._requeued = 0
-        self._deaths = 0  # runs that died before they took the request: after the second one, a third would die too
+        self._chances: SecondChances | None = None
         self.model = ""
         self.choice: Choice | None = None  # what a pin or a selector put in the place of the name; None: nothing did
 
@@ -191,26 +115,6 @@ class Exchange:
         else:
             self._want(wish)
 
-    def body(self, data: bytes) -> None:
-        if self._passing is COLLECTED:
-            self._body.append(data)
-            self._body_size += len(data)
-            if self._body_size > HELD_BYTES:
-                self._spool_form()
-            return
-        if self._upload is not None:
-            self._upload.receive(data)
-            return
-        if self._held:
-            self._body.append(data)
-            self._body_size += len(data)
-        if self._phase >= SENT and self._connection is not None:
-            self._connection.send(self._framed(data), last=False)
-            if self._body_size > HELD_BYTES:
-                self._let_go_of_body()
-        elif self._body_size > HELD_BYTES:
-            self._client.pause_reading()
-
     def end(self, trailers: Headers) -> None:
         self._complete = True
         self._trailers = trailers
@@ -232,19 +136,6 @@ class Exchange:
             self._want(wish)
         except RequestError as error:
             self.fail(error)
-
-    def _spool_form(self) -> None:
-        """The body outgrows memory. A form goes on to disk; everything else has to be in memory to be read."""
-        try:
-            upload = Upload.begin(self._head, self._state.engine.loop, self._client, self.abandon)
-        except RequestError as error:
-            self.fail(error)
-            return
-        if upload is not None:
-            self._passing = SPOOLED
-            self._upload = upload
-            pieces, self._body = self._body, []
-            upload.receive(b"".join(pieces))
 
     def gone(self) -> None:
         phase, self._phase = self._phase, OVER
@@ -350,71 +241,6 @@ class Exchange:
         self._phase = CONNECTING
         upstream.acquire(self, fresh=fresh)
 
-    def connected(self, connection: UpstreamConnection) -> None:
-        self._connection = connection
-        connection.head_only = self._head.method == b"HEAD"
-        self._phase = SENT
-        if self._passing is not COLLECTED:
-            self._send_streamed(connection)
-            return
-        body = self._body[0] if self._body else b""
-        connection.send(self._request_head(b"Content-Length: %d\r\n" % len(body)) + body, last=True)
-
-    def _send_streamed(self, connection: UpstreamConnection) -> None:
-        known = self._head.known
-        framing = b""
-        if self._passing is IN_CHUNKS:
-            framing = b"Transfer-Encoding: chunked\r\n"
-        elif b"content-length" in known:
-            framing = b"Content-Length: " + known[b"content-length"] + b"\r\n"
-        if self._upload is not None:
-            connection.send(self._request_head(b"Content-Length: %d\r\n" % self._upload.length), last=False)
-            self._upload.send(connection)
-            return
-        data = b"".join(self._body)
-        if not self._complete:
-            if self._body_size > HELD_BYTES:
-                self._let_go_of_body()
-            self._client.send_continue()
-            self._client.resume_reading()  # before the sending, which may pause it again
-        connection.send(self._request_head(framing) + self._framed(data), last=False)
-        if self._complete:
-            self._end_streamed_body(connection)
-
-    def _let_go_of_body(self) -> None:
-        self._held = False
-        self._body = []
-
-    def _end_streamed_body(self, connection: UpstreamConnection) -> None:
-        if self._passing is IN_CHUNKS:
-            kept = heads.trailers(self._trailers, self._state.keys)
-            tail = b"".join(name + b": " + value + b"\r\n" for name, value in kept)
-            connection.send(b"0\r\n" + tail + b"\r\n", last=True)
-        else:
-            connection.request_complete()
-
-    def _framed(self, data: bytes) -> bytes:
-        if self._passing is IN_CHUNKS:
-            return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        return data
-
-    def _request_head(self, framing: bytes) -> bytes:
-        upstream, record = self._upstream, self._record
-        assert upstream is not None
-        is_read = record is not None and record.is_metered
-        remote, keys = b"", None
-        if self._peer is None:
-            remote, keys = self._client.remote.encode(), self._state.keys
-        else:  # its head is made for it already
-            framing = upstream.hop_fields + framing
-        return heads.request_head(self._head, upstream, self._path, framing, remote=remote, keys=keys, is_read=is_read)
-
-    def request_paused(self, paused: bool) -> None:
-        if self._upload is not None:
-            self._upload.pause(paused)
-            return
-        self._client.pause_reading() if paused else self._client.resume_reading()
-
     # --- answering (http.upstream.Sink) ---
 
     def interim(self, status: int, reason: bytes, headers: Headers) -> None:
@@ -432,13 +258,6 @@ class Exchange:
             self._out = out  # the client has its 200 already
             return
         self._client.begin_with(head.status, lines, head.length)
-
-    def _sent_body(self) -> bytes | None:
-        """None where it is not at hand, or not whole yet."""
-        body = self._body
-        if self._passing is COLLECTED and len(body) == 1:
-            return body[0]
-        return b"".join(body) if self._held and self._complete and self._upload is None else None
 
     def data(self, data: bytes) -> None:
         self._out.write(data)
@@ -498,8 +317,10 @@ class Exchange:
         if self._upload is not None:
             self._upload.stop()
         upstream = self._upstream
-        if self._phase < ANSWERING and self._try_again(error.cause):
-            return
+        if self._phase < ANSWERING and upstream is not None:
+            chances = self._chances = self._chances or SecondChances(self._state.engine.loop)
+            if chances.take(self, upstream, error.cause):
+                return
         is_told = self._phase < ANSWERING or self._last_bytes is not None
         may_have_died = error.cause in (Cause.BROKEN, Cause.UNREACHABLE) and self._peer is None
         if is_told and may_have_died and upstream is not None and upstream.open:
@@ -513,40 +334,32 @@ class Exchange:
             error = UpstreamError(self._upstream.ended, error.cause)
         self.fail(failure(self.model, error) if self._peer is None else self._peer.failure(error))
 
-    def _try_again(self, cause: Cause) -> bool:
-        upstream = self._upstream
-        if upstream is None:
-            return False
-        if cause is Cause.STALE and not self._resent and self._held:
-            self._resent = True
-            if upstream.open:
-                self._take(upstream, fresh=True)
-                return True
-            cause = Cause.UNREACHABLE
-        if cause is Cause.UNREACHABLE and self._ticket and self._requeued < len(REQUEUE_AFTER):
-            self._requeue()
-            return True
-        return False
+    # --- second chances (proxy.second_chances.Retrying) ---
 
-    def _requeue(self) -> None:
+    @property
+    def is_held(self) -> bool:
+        return self._held
+
+    def send_again(self, upstream: Upstream) -> None:
+        self._take(upstream, fresh=True)
+
+    def give_place_back(self) -> None:
         self._phase = WAITING
         ticket, self._ticket = self._ticket, 0
         if self._record is not None:
             self._record.queued(0)
             self._record.waits(self)
         self._state.engine.leave(ticket)
-        self._state.engine.loop.call_later(REQUEUE_AFTER[self._requeued], self._arrive_again)
-        self._requeued += 1
 
-    def _arrive_again(self) -> None:
-        wish = self._wish
-        if self._phase is not WAITING or wish is None or self._upstream is None:
-            return
-        self._deaths += self._upstream.ended is not None
-        if self._deaths > 1:
+    def claim_again(self) -> None:
+        if self._phase is WAITING and self._wish is not None:
+            self._arrive(self._wish)
+
+    def give_up(self) -> None:
+        if self._phase is WAITING:
             self._fail_as_known(UpstreamError("cannot be reached", Cause.UNREACHABLE))
-        else:
-            self._arrive(wish)
+
+    # --- ended by others ---
 
     def cancel(self) -> None:
         """An operator ends it."""
