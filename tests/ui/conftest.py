@@ -7,8 +7,10 @@ Where Chromium is missing these tests are skipped, with the reason; `make test` 
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,8 +20,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from tests.ui.front import Front
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,6 +36,7 @@ SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "hei
 STOP_TIMEOUT = 30.0  # seconds
 # What a browser says of answers that the page asks for knowing that they may be errors.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (401|404|409|429|5\d\d)")
+LOST = re.compile(r"Failed to load resource: net::ERR_")
 
 StartDemo = Callable[..., AbstractContextManager[str]]
 
@@ -103,8 +108,9 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def page_of(browser: Browser, size: str, **options: Any) -> Iterator[Page]:
-    """Fails when the page has said something as an error, or has thrown something, by the end of the block."""
+def page_of(browser: Browser, size: str, *, lost: bool = False, **options: Any) -> Iterator[Page]:
+    """Fails when the page has said something as an error, or has thrown something, by the end of the block. `lost`: the
+    connection is cut in between, which browsers tell of."""
     viewport: Any = SIZES[size]
     with browser.new_context(viewport=viewport, has_touch=size == "phone", is_mobile=size == "phone", **options) as context:
         page = context.new_page()
@@ -114,7 +120,8 @@ def page_of(browser: Browser, size: str, **options: Any) -> Iterator[Page]:
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         yield page
         page.unroute_all(behavior="ignoreErrors")  # what a test answers itself may be asked for just now
-        unexpected = [error for error in errors if not EXPECTED.match(error)]
+        expected = (EXPECTED, LOST) if lost else (EXPECTED,)
+        unexpected = [error for error in errors if not any(known.match(error) for known in expected)]
         assert not unexpected, f"the page complained: {unexpected}"
 
 
@@ -134,3 +141,75 @@ def phone(browser: Browser) -> Iterator[Page]:
 def window(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     with page_of(browser, request.param) as page:
         yield page
+
+
+@pytest.fixture(scope="session")
+def front() -> Callable[..., AbstractContextManager[Front]]:
+    """`with front(address, "/prefix") as proxy:` a reverse proxy in front of a Swapyard; it can `stop` and `start` again."""
+
+    @contextmanager
+    def open_front(behind: str, prefix: str = "") -> Iterator[Front]:
+        proxy = Front(behind, prefix)
+        try:
+            yield proxy
+        finally:
+            proxy.stop()
+
+    return open_front
+
+
+@pytest.fixture(scope="session")
+def engine() -> Callable[..., str]:
+    """The `cmd` of the scripted engine: `engine("name", "--load-seconds", "3")`."""
+
+    def command(model: str, *flags: str) -> str:
+        program = [sys.executable, "-m", "swapyard.demo.engine", "--model", model, *flags]
+        return shlex.join(program) + " --port ${PORT}"
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def yard(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Swapyard of the module's own: two models that swap, one that loads slowly, one that fails, one that is unlisted, a
+    selector, a profile and a peer."""
+    chat = {"in": ["text", "image"], "out": ["text"], "tools": True, "context": 32768}
+    config = {
+        "startPort": 21000 + os.getpid() % 8000,
+        "models": {
+            "hare": {
+                "name": "Hare",
+                "description": "Quick.",
+                "cmd": engine("hare"),
+                "aliases": ["fast"],
+                "capabilities": chat,
+            },
+            "tortoise": {"name": "Tortoise", "cmd": engine("tortoise", "--load-seconds", "2"), "ttl": 600},
+            "snail": {"name": "Snail", "cmd": engine("snail", "--load-seconds", "60")},
+            "broken": {
+                "name": "Broken",
+                "cmd": engine("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1"),
+            },
+            "org/model.v2:q4": {"cmd": engine("dots")},
+            "secret": {"cmd": engine("secret"), "unlisted": True},
+        },
+        "groups": {
+            "chat": {"members": ["hare", "tortoise"]},
+            "apart": {"swap": False, "exclusive": False, "members": ["snail"]},
+        },
+        "selectors": {"whichever": {"strategy": "warm", "targets": ["hare", "tortoise"]}},
+        "profiles": {"quiet": {"description": "No code.", "pins": {"gpt-4o": "hare"}}},
+        "peers": {"attic": {"proxy": "http://127.0.0.1:9", "models": ["llama"]}},
+    }
+    path = tmp_path_factory.mktemp("yard") / "config.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    with start_demo(config=path) as address:
+        yield address
+
+
+@pytest.fixture
+def stopped(yard: str) -> Iterator[str]:
+    """`yard` with nothing loaded, before and after."""
+    httpx.post(f"{yard}/api/models/unload", timeout=30)
+    yield yard
+    httpx.post(f"{yard}/api/models/unload", timeout=30)

@@ -44,7 +44,7 @@ export async function call(method: string, path: string, options: CallOptions = 
     throw new ApiError("Swapyard cannot be reached.", 0, "unreachable");
   }
   if (response.ok) return response;
-  if (response.status === 401) session.refused();
+  if (response.status === 401) session.refused(headers);
   throw await errorOf(response);
 }
 

@@ -11,6 +11,7 @@ class DetailsStore {
   #byId = $state.raw<ReadonlyMap<string, ModelDetails>>(new Map());
   /** When the details were told, in ms. Times in them count on from here. */
   at = $state(0);
+  /** Asked once, whatever came of it. */
   hasAny = $state(false);
 
   of(id: string): ModelDetails | undefined {
@@ -41,10 +42,10 @@ class DetailsStore {
       const { models } = await get<ModelDetailsList>("api/models");
       this.#byId = new Map(models.map((model) => [model.id, model]));
       this.at = Date.now();
-      this.hasAny = true;
     } catch {
       // The banner tells of a lost connection; what was known stays.
     }
+    this.hasAny = true;
   }
 
   /** Why the last run of a model that is stopped came to a bad end; null where it did not. */

@@ -82,5 +82,10 @@ export function exact(at: number): string {
   return dateTime.format(at);
 }
 
+/** Of the cause of a failure, without the output of its server that follows. */
+export function firstLine(cause: string): string {
+  return (cause.split("\n", 1)[0] ?? "").replace(/; its last output:$/, ".");
+}
+
 /** Names as people sort them: case-insensitive, "model-9" before "model-10". */
 export const natural = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;

@@ -31,9 +31,10 @@ class Session {
     this.needsKey = true;
   }
 
-  /** The server answered 401. */
-  refused(): void {
-    this.wasRefused = this.hasKey;
+  /** The server answered 401 to a call with these headers. Answers to a key that has been replaced meanwhile say nothing. */
+  refused(headers: Record<string, string>): void {
+    if (headers.Authorization !== this.headers.Authorization) return;
+    if (this.#key) this.wasRefused = true;
     this.#key = "";
     this.needsKey = true;
     write("");

@@ -1,0 +1,144 @@
+"""The list of models, and the page of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("tbody a[data-row]").all_inner_texts()
+
+
+def test_what_is_ready_stands_first_and_the_slash_key_searches(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/tortoise", timeout=30)
+    window.goto(f"{stopped}/ui/models")
+    expect(window.locator("tbody a[data-row]").first).to_have_text("Tortoise")
+    assert names(window)[1:] == ["Broken", "Hare", "org/model.v2:q4", "Snail"]
+    window.keyboard.press("/")
+    window.keyboard.type("fast")
+    expect(window.locator("tbody tr")).to_have_count(1)
+    assert names(window) == ["Hare"]
+    assert window.url.endswith("?q=fast")
+    window.reload()
+    expect(window.locator("tbody tr")).to_have_count(1)
+
+
+def test_filters_and_the_order_stand_in_the_address(stopped: str, desktop: Page) -> None:
+    desktop.goto(f"{stopped}/ui/models")
+    desktop.get_by_label("Unlisted ones too").check()
+    expect(desktop.get_by_role("link", name="secret")).to_be_visible()
+    desktop.get_by_label("Capability").select_option("Vision")
+    expect(desktop.locator("tbody tr")).to_have_count(1)
+    desktop.get_by_role("button", name="Clear").click()
+    desktop.get_by_role("button", name="Model", exact=True).click()
+    desktop.get_by_role("button", name="Model", exact=True).click()
+    assert "sort=name" in desktop.url
+    assert "order=desc" in desktop.url
+    assert names(desktop)[0] == "Tortoise"
+    desktop.get_by_role("button", name="Pin hare to the top").click()
+    assert names(desktop)[0] == "Hare"
+
+
+def test_selectors_profiles_and_peers_are_told(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/models")
+    expect(window.locator("section", has_text="Selectors")).to_contain_text("whichever")
+    expect(window.locator("section", has_text="Profiles")).to_contain_text("gpt-4o → Hare")
+    window.get_by_role("link", name="attic/llama").click()
+    expect(window.locator("h1")).to_have_text("attic/llama")
+    expect(window.get_by_text("Served by attic")).to_be_visible()
+    expect(window.get_by_role("button", name="Load")).to_have_count(0)
+
+
+def test_a_model_is_loaded_from_the_list_and_all_are_unloaded(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/models")
+    window.get_by_role("button", name="Load Hare").click()
+    expect(window.get_by_role("button", name="Unload Hare")).to_be_visible()
+    window.get_by_role("button", name="Unload all").click()
+    expect(window.get_by_role("button", name="Load Hare")).to_be_visible()
+
+
+def test_thousands_of_models_are_drawn_only_where_they_are_looked_at(
+    start_demo: Callable[..., Any], desktop: Page, tmp_path: Path
+) -> None:
+    config = tmp_path / "many.yaml"
+    config.write_text(json.dumps({"models": {f"model-{number}": {"cmd": "true"} for number in range(3000)}}))
+    with start_demo(config=config) as address:
+        desktop.goto(f"{address}/ui/models")
+        expect(desktop.get_by_text("3000 of 3000")).to_be_visible()
+        assert len(names(desktop)) < 100
+        desktop.evaluate("window.scrollTo(0, 1500 * 36)")
+        expect(desktop.get_by_role("link", name="model-1500", exact=True)).to_be_in_viewport()
+        assert len(names(desktop)) < 100
+        desktop.get_by_label("Search models").fill("2999")
+        expect(desktop.locator("tbody tr")).to_have_count(1)
+
+
+@pytest.mark.parametrize("name", ["fast", "hare"])
+def test_a_model_is_found_by_any_of_its_names(stopped: str, window: Page, name: str) -> None:
+    window.goto(f"{stopped}/ui/model?id={name}")
+    expect(window.locator("h1")).to_have_text("Hare")
+    assert window.title().startswith("Hare")
+
+
+def test_an_unknown_model_has_a_way_on(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/model?id=nobody")
+    expect(window.get_by_text("There is no model “nobody”.")).to_be_visible()
+    window.get_by_role("link", name="All models").click()
+    expect(window.locator("h1")).to_have_text("Models")
+
+
+def test_an_id_with_slashes_and_dots_works_everywhere(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/models")
+    window.get_by_role("link", name="org/model.v2:q4", exact=True).click()
+    expect(window.locator("h1")).to_have_text("org/model.v2:q4")
+    window.get_by_role("button", name="Load org/model.v2:q4").click()
+    expect(window.get_by_role("button", name="Unload org/model.v2:q4")).to_be_visible()
+    window.get_by_role("tab", name="Log").click()
+    expect(window.get_by_role("region", name="Log of org/model.v2:q4")).to_contain_text("model 'dots'")
+    window.reload()
+    expect(window.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
+    assert window.get_by_role("link", name="Open server").get_attribute("href") == "/upstream/org/model.v2%3Aq4/"
+
+
+def test_the_details_tell_command_loads_and_changes(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    window.goto(f"{stopped}/ui/model?id=hare&tab=details")
+    panel = window.get_by_role("tabpanel")
+    for text in ("swapyard.demo.engine --model hare", "32K tokens", "Vision, Function calling", "never"):
+        expect(panel).to_contain_text(text)
+    expect(panel).to_contain_text("ready: loaded in")
+
+
+def test_a_request_appears_in_the_models_activity(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/model?id=hare")
+    body = {"model": "hare", "messages": [{"role": "user", "content": "Who are you?"}]}
+    assert httpx.post(f"{stopped}/v1/chat/completions", json=body, timeout=30).status_code == 200
+    expect(window.get_by_role("tabpanel").locator("tbody tr").first).to_contain_text("200")
+
+
+def test_snippets_name_this_server_and_the_chosen_model(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/model?id=hare&tab=snippets")
+    curl = window.get_by_role("region", name="Copy for curl")
+    expect(curl).to_contain_text(f"{stopped}/v1/chat/completions")
+    window.get_by_label("Model's name").select_option("fast")
+    window.get_by_label("For").select_option("Embeddings")
+    expect(curl).to_contain_text(f"{stopped}/v1/embeddings")
+    expect(curl).to_contain_text('"model": "fast"')
+    window.get_by_role("button", name="Copy for curl").click()
+    expect(window.get_by_role("button", name="Copied")).to_be_visible()
+
+
+def test_why_a_load_failed_stands_on_the_models_page(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/model?id=broken")
+    window.get_by_role("button", name="Load Broken").click()
+    note = window.locator("main").get_by_role("alert")
+    expect(note).to_contain_text("exited with code 3")
+    note.get_by_role("link", name="Show its log").click()
+    expect(window.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")

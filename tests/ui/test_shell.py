@@ -1,0 +1,199 @@
+"""What surrounds every page: navigation, keys, the connection, the key for the API, settings, and life behind a proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.ui.conftest import page_of
+
+
+def test_pages_are_reached_by_links_keys_and_the_back_button(yard: str, desktop: Page) -> None:
+    desktop.goto(f"{yard}/ui/")
+    desktop.get_by_role("link", name="Models", exact=True).click()
+    expect(desktop.locator("h1")).to_have_text("Models")
+    expect(desktop.get_by_role("navigation", name="Pages", exact=True).locator("[aria-current=page]")).to_have_text("Models")
+    for keys, title in (("gs", "Settings"), ("ga", "Activity"), ("gl", "Logs"), ("gn", "Now")):
+        for key in keys:
+            desktop.keyboard.press(key)
+        expect(desktop.locator("h1")).to_have_text(title)
+    desktop.go_back()
+    expect(desktop.locator("h1")).to_have_text("Logs")
+    desktop.keyboard.press("?")
+    expect(desktop.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    desktop.keyboard.press("Escape")
+    expect(desktop.get_by_role("dialog")).to_have_count(0)
+
+
+def test_rows_are_walked_with_j_and_k(yard: str, desktop: Page) -> None:
+    desktop.goto(f"{yard}/ui/models")
+    expect(desktop.locator("[data-row]").first).to_be_visible()
+    for key in "jjk":
+        desktop.keyboard.press(key)
+    expect(desktop.locator("[data-row]").first).to_be_focused()
+    desktop.keyboard.press("Enter")
+    expect(desktop.get_by_role("tab", name="Activity")).to_be_visible()
+
+
+def test_a_phone_has_a_bar_below_and_the_rest_behind_more(yard: str, phone: Page) -> None:
+    phone.goto(f"{yard}/ui/")
+    bar = phone.get_by_role("navigation", name="Pages, short")
+    expect(bar.get_by_role("link")).to_have_text(["Now", "Models", "Activity", "Chat"])
+    bar.get_by_role("button", name="More").tap()
+    phone.get_by_role("dialog").get_by_role("link", name="Settings").tap()
+    expect(phone.locator("h1")).to_have_text("Settings")
+    expect(phone.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("old", "title"),
+    [("#/models", "Models"), ("#/models/org%2Fmodel.v2%3Aq4", "org/model.v2:q4"), ("#/", "Now"), ("#/logs", "Logs")],
+)
+def test_links_of_llama_swaps_page_still_lead_there(yard: str, desktop: Page, old: str, title: str) -> None:
+    desktop.goto(f"{yard}/ui/{old}")
+    expect(desktop.locator("h1")).to_have_text(title)
+    assert "#" not in desktop.url
+
+
+def test_an_unknown_page_says_so(yard: str, desktop: Page) -> None:
+    desktop.goto(f"{yard}/ui/a/b/c")
+    expect(desktop.get_by_text("There is no page at “a/b/c”.")).to_be_visible()
+    desktop.get_by_role("link", name="To the start page").click()
+    expect(desktop.locator("h1")).to_have_text("Now")
+
+
+def test_the_palette_does_what_it_is_told(stopped: str, desktop: Page) -> None:
+    desktop.goto(f"{stopped}/ui/settings")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    desktop.keyboard.press("Control+k")
+    desktop.keyboard.type("load hare")
+    expect(desktop.get_by_role("listbox").get_by_role("option").first).to_contain_text("Load Hare")
+    desktop.keyboard.press("Enter")
+    expect(desktop.get_by_role("dialog")).to_have_count(0)
+    desktop.keyboard.press("Control+k")
+    desktop.keyboard.type("log of snail")
+    desktop.keyboard.press("Enter")
+    expect(desktop.locator("h1")).to_have_text("Snail")
+    desktop.keyboard.press("Control+k")
+    desktop.keyboard.type("unload hare")
+    expect(desktop.get_by_role("listbox").get_by_role("option").first).to_contain_text("Unload Hare")
+    desktop.keyboard.press("Escape")
+    expect(desktop.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_profile_is_switched_for_everybody(yard: str, desktop: Page, phone: Page) -> None:
+    for page in (desktop, phone):
+        page.goto(f"{yard}/ui/models")
+    desktop.get_by_label("Profile").first.select_option("quiet")
+    expect(phone.get_by_text("“quiet” is active")).to_be_visible()
+    desktop.get_by_label("Profile").first.select_option("None")
+    expect(phone.get_by_text("none is active")).to_be_visible()
+
+
+# --- the connection --------------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_connection_is_told_and_a_new_one_needs_no_reload(
+    stopped: str, browser: Browser, front: Callable[..., Any]
+) -> None:
+    with front(stopped) as proxy, page_of(browser, "desktop", lost=True) as page:
+        page.goto(f"{proxy.address}/ui/")
+        expect(page.get_by_role("button", name="Load Hare")).to_be_enabled()
+        page.evaluate("window.sameDocument = true")
+        proxy.stop()
+        banner = page.get_by_role("alert").filter(has_text="No connection to Swapyard.")
+        expect(banner).to_contain_text("What you see is as of")
+        expect(banner).to_contain_text("Next try in")
+        expect(page.get_by_role("button", name="Load Hare")).to_be_disabled()  # what was known stays
+        proxy.start()
+        banner.get_by_role("button", name="Retry now").click()
+        expect(banner).to_have_count(0)
+        page.get_by_role("button", name="Load Hare").click()
+        expect(page.get_by_role("button", name="Unload Hare")).to_be_visible()
+        assert page.evaluate("window.sameDocument")
+
+
+def test_the_page_works_below_a_prefix(stopped: str, desktop: Page, front: Callable[..., Any]) -> None:
+    with front(stopped, "/ai/yard") as proxy:
+        desktop.goto(f"{proxy.address}/ui/model?id=hare&tab=details")
+        expect(desktop.get_by_role("tabpanel")).to_contain_text("swapyard.demo.engine")
+        desktop.get_by_role("button", name="Load Hare").click()
+        expect(desktop.get_by_role("button", name="Unload Hare")).to_be_visible()
+        desktop.get_by_role("link", name="Settings").click()
+        assert desktop.url == f"{proxy.address}/ui/settings"
+        expect(desktop.get_by_text(f"{proxy.address}/v1").first).to_be_visible()
+
+
+def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
+    start_demo: Callable[..., Any], engine: Callable[..., str], browser: Browser, tmp_path: Path
+) -> None:
+    config = tmp_path / "keys.yaml"
+    config.write_text(json.dumps({"apiKeys": ["sk-right"], "models": {"hare": {"cmd": engine("hare")}}}))
+    with start_demo(config=config) as address, page_of(browser, "phone") as page:
+        page.goto(f"{address}/ui/models")
+        field = page.get_by_label("API key")
+        field.fill("sk-wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("This key is not accepted.")).to_be_visible()
+        field.fill("sk-right")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("h1")).to_have_text("Models")
+        expect(page.get_by_role("button", name="Load hare")).to_be_enabled()
+        page.reload()
+        expect(page.get_by_role("link", name="hare", exact=True)).to_be_visible()
+        assert page.evaluate("JSON.stringify(localStorage)").count("sk-right") == 0
+        page.goto(f"{address}/ui/settings")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("API key")).to_be_visible()
+
+
+# --- settings --------------------------------------------------------------------------------------------------------------
+
+
+def test_looks_are_chosen_and_kept_and_reset(yard: str, window: Page) -> None:
+    window.goto(f"{yard}/ui/settings")
+    root = window.locator("html")
+    for label, name, value in (
+        ("High contrast", "theme", "contrast"),
+        ("Rose", "accent", "rose"),
+        ("Dense", "density", "dense"),
+    ):
+        window.get_by_label(label).check()
+        expect(root).to_have_attribute(f"data-{name}", value)
+    window.get_by_label("Name of this instance").fill("  The\tbig one ")
+    window.get_by_label("Name of this instance").press("Tab")
+    expect(window).to_have_title("Settings · The big one")
+    window.reload()
+    expect(root).to_have_attribute("data-theme", "contrast")
+    expect(window).to_have_title("Settings · The big one")
+    window.get_by_role("button", name="Reset").click()
+    with window.expect_navigation():
+        window.get_by_role("dialog").get_by_role("button", name="Reset").click()
+    expect(window).to_have_title("Settings · Swapyard")
+
+
+def test_settings_are_taken_from_one_browser_to_another(yard: str, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    with page_of(browser, "desktop") as page:
+        page.goto(f"{yard}/ui/settings")
+        page.get_by_label("Dark").check()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Export").click()
+        download.value.save_as(file)
+    with page_of(browser, "desktop") as page:
+        page.goto(f"{yard}/ui/settings")
+        with page.expect_navigation():
+            page.get_by_label("Import").set_input_files(file)
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_the_system_decides_between_light_and_dark_until_somebody_does(yard: str, browser: Browser) -> None:
+    with page_of(browser, "desktop", color_scheme="dark") as page:
+        page.goto(f"{yard}/ui/settings")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        page.emulate_media(color_scheme="light")
+        expect(page.locator("html")).to_have_attribute("data-theme", "light")

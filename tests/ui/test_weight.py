@@ -1,0 +1,34 @@
+"""The budget of the first page."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, Response, expect
+
+MOST_BYTES = 60_000  # as they come over the wire
+MOST_REQUESTS = 8
+
+
+def test_the_first_page_is_light(demo: str, window: Page) -> None:
+    answers: list[Response] = []
+    window.on("response", lambda answer: answers.append(answer))
+    window.goto(f"{demo}/ui/")
+    expect(window.get_by_role("heading", name="Lately")).to_be_visible()
+    window.wait_for_load_state("load")
+    paths = [urlsplit(answer.url).path for answer in answers]
+    assert len(paths) <= MOST_REQUESTS, paths
+    size = sum(answer.request.sizes()["responseBodySize"] for answer in answers if "/api/" not in answer.url)
+    assert 10_000 < size <= MOST_BYTES
+    assert all(urlsplit(answer.url).netloc == urlsplit(demo).netloc for answer in answers)
+
+
+def test_nothing_jumps_while_the_first_page_comes(demo: str, window: Page) -> None:
+    window.add_init_script(
+        "window.shifted = 0; new PerformanceObserver(list => list.getEntries().forEach("
+        "entry => window.shifted += entry.value)).observe({ type: 'layout-shift', buffered: true })"
+    )
+    window.goto(f"{demo}/ui/")
+    expect(window.get_by_role("heading", name="Lately")).to_be_visible()
+    window.wait_for_timeout(500)
+    assert window.evaluate("window.shifted") < 0.02
