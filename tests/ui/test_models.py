@@ -33,7 +33,7 @@ def test_what_is_ready_stands_first_and_the_slash_key_searches(stopped: str, win
 def test_filters_and_the_order_stand_in_the_address(stopped: str, desktop: Page) -> None:
     desktop.goto(f"{stopped}/ui/models")
     desktop.get_by_label("Unlisted ones too").check()
-    expect(desktop.get_by_role("link", name="secret")).to_be_visible()
+    expect(desktop.get_by_role("link", name="secret", exact=True)).to_be_visible()
     desktop.get_by_label("Capability").select_option("Vision")
     expect(desktop.locator("tbody tr")).to_have_count(1)
     desktop.get_by_role("button", name="Clear").click()
@@ -68,7 +68,7 @@ def test_thousands_of_models_are_drawn_only_where_they_are_looked_at(
     start_demo: Callable[..., Any], desktop: Page, tmp_path: Path
 ) -> None:
     config = tmp_path / "many.yaml"
-    config.write_text(json.dumps({"models": {f"model-{number}": {"cmd": "true"} for number in range(3000)}}))
+    config.write_text(json.dumps({"models": {f"model-{number}": {"cmd": "x --port ${PORT}"} for number in range(3000)}}))
     with start_demo(config=config) as address:
         desktop.goto(f"{address}/ui/models")
         expect(desktop.get_by_text("3000 of 3000")).to_be_visible()
@@ -128,7 +128,7 @@ def test_snippets_name_this_server_and_the_chosen_model(stopped: str, window: Pa
     curl = window.get_by_role("region", name="Copy for curl")
     expect(curl).to_contain_text(f"{stopped}/v1/chat/completions")
     window.get_by_label("Model's name").select_option("fast")
-    window.get_by_label("For").select_option("Embeddings")
+    window.get_by_label("For", exact=True).select_option("Embeddings")
     expect(curl).to_contain_text(f"{stopped}/v1/embeddings")
     expect(curl).to_contain_text('"model": "fast"')
     window.get_by_role("button", name="Copy for curl").click()

@@ -3,6 +3,7 @@ import type { Change, LoadRecord, Plan } from "./api.gen";
 import { SvelteSet } from "svelte/reactivity";
 import { ApiError, get, inPath, reason, send } from "./api";
 import { isFailure } from "./details.svelte";
+import { firstLine } from "./format";
 import { live } from "./live.svelte";
 import { link } from "./router.svelte";
 import { toasts } from "./toasts.svelte";
@@ -93,5 +94,5 @@ export function nameOf(id: string): string {
 }
 
 function failed(title: string, error: unknown, model: string): void {
-  toasts.add({ tone: "bad", title, text: reason(error), action: { label: "Show its log", href: link("model", { id: model, tab: "logs" }) } });
+  toasts.add({ tone: "bad", title, text: firstLine(reason(error)), action: { label: "Show its log", href: link("model", { id: model, tab: "logs" }) } });
 }
