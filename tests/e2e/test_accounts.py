@@ -167,6 +167,24 @@ def test_every_type_of_event_reaches_a_viewer(swapyard: Start, config: Any, scri
         }
 
 
+def test_an_eviction_names_the_request_for_which_it_was(
+    swapyard: Start, config: Any, scripted: Callable[..., str], until: Until
+) -> None:
+    config["models"]["cat"] = {"cmd": scripted("cat")}
+    with swapyard(config) as running:
+        viewer = Viewer(running.address)
+        until(viewer.began.is_set)
+        running.ask("hare")
+        running.ask("cat")
+        until(lambda: [one for one in viewer.of("transition") if one.get("reason") == "evicted"])
+        (eviction,) = [one for one in viewer.of("transition") if one.get("reason") == "evicted"]
+        asked = [one["request"] for one in viewer.of("inflight") if "request" in one]
+        (cats,) = {one["id"] for one in asked if one["model"] == "cat"}
+        assert (eviction["model"], eviction["for_model"], eviction["for_request"]) == ("hare", "cat", cats)
+        listed = httpx.get(running.address + "/api/transitions?model=hare").json()["transitions"]
+        assert eviction in listed
+
+
 def test_rows_in_a_file_outlive_a_restart(swapyard: Start, config: Any, until: Until, tmp_path: Path) -> None:
     config["store"] = {"path": str(tmp_path / "activity.db")}
     with swapyard(config) as running:

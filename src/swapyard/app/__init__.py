@@ -42,6 +42,7 @@ from swapyard.config.load import Loaded
 from swapyard.config.mask import masked_command
 from swapyard.config.schema import Config
 from swapyard.config.watch import Watch
+from swapyard.core.messages import Ticket
 from swapyard.errors import ConfigError, RequestError
 from swapyard.http.server import ClientConnection, Server
 from swapyard.http.tls import Certificate
@@ -51,6 +52,7 @@ from swapyard.observe.lines import Level
 from swapyard.observe.logs import Logs, StandardLogging
 from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
+from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.peers import Peers
 from swapyard.proxy.replies import render
@@ -111,6 +113,7 @@ class App:
             history=self.history,
             bus=self.bus,
             model_status=lambda: model_status(self.config, self.states()),
+            request_of=self._request_of,
         )
         self.accounts = Accounts(config, engine=self.engine, bus=self.bus, log=self.log, loop=loop)
         self.progress = Progress(self.bus, self.history, loop)
@@ -182,6 +185,10 @@ class App:
     def states(self) -> Mapping[str, str]:
         scheduler = self.engine.scheduler
         return {model: scheduler.state(model).value for model in scheduler.running()}
+
+    def _request_of(self, ticket: Ticket) -> str:
+        waiter = self.engine.waiter(ticket)
+        return waiter.request_id if isinstance(waiter, Exchange) else ""
 
     def activate_profile(self, profile: str | None) -> None:
         """None: no profile is active any more."""

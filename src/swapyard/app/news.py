@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from swapyard.core.lifecycle import State
-from swapyard.core.messages import StopReason
+from swapyard.core.messages import StopReason, Ticket
 from swapyard.observe.bus import Bus
 from swapyard.observe.history import History
 from swapyard.observe.logs import Logger
@@ -17,7 +17,8 @@ FAILURES = {StopReason.START_FAILED, StopReason.CRASHED}  # reasons that are nob
 
 
 class News:
-    """`model_status` makes the list that the event `modelStatus` carries."""
+    """`model_status` makes the list that the event `modelStatus` carries; `request_of` tells the id of the request under way
+    that holds a ticket, empty where it is none."""
 
     def __init__(
         self,
@@ -26,11 +27,13 @@ class News:
         history: History,
         bus: Bus,
         model_status: Callable[[], Sequence[object]],
+        request_of: Callable[[Ticket], str],
     ) -> None:
         self._log = log
         self._history = history
         self._bus = bus
         self._model_status = model_status
+        self._request_of = request_of
 
     def changed(self, change: Transition) -> None:
         """An observer of the engine."""
@@ -43,6 +46,7 @@ class News:
             cause=change.cause,
             reason=change.reason.value if change.reason else "",
             for_model=change.for_model or "",
+            for_request="" if change.for_ticket is None else self._request_of(change.for_ticket),
             seconds=None if change.seconds is None else round(change.seconds, 3),
             failed=change.reason in FAILURES,
         )

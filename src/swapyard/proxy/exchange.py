@@ -75,6 +75,11 @@ class Exchange(Sending):
         return self._ticket
 
     @property
+    def request_id(self) -> str:
+        """Its id among the requests under way; empty where no account is kept of it."""
+        return "" if self._record is None else str(self._record.entry.id)
+
+    @property
     def is_served(self) -> bool:
         """Whether it waits for a model, or one is at work on it, here or at a peer. A websocket may stay for ever: it does
         not count."""

@@ -162,6 +162,11 @@ class Engine:
         """Its place in the queue, from 1; None if it waits for a load that is under way, or not at all."""
         return self.scheduler.positions().get(ticket)
 
+    def waiter(self, ticket: Ticket) -> Waiter | None:
+        """Who holds it; None when it is over."""
+        found = self._waiters.get(ticket)
+        return None if found is None else found[0]
+
     # --- for operators ---
 
     def state(self, model: str) -> State:
