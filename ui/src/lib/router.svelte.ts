@@ -5,7 +5,7 @@ import { base } from "./base";
 /** The pages of llama-swap's UI had their place behind a #; such links still lead somewhere. */
 const OLD: Record<string, string> = { "": "", activity: "activity", playground: "playground", models: "models", logs: "logs" };
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
+export type Query = Record<string, string | number | boolean | null | undefined | readonly string[]>;
 
 class Router {
   /** Without slashes at its ends: "" is the start page. */
@@ -21,7 +21,7 @@ class Router {
     return this.#query.getAll(name);
   }
 
-  /** Changes some query parameters of this page; null and "" take one away. `push`: the browser's back button undoes it. */
+  /** Changes some query parameters of this page; null and "" take one away, a list is repeated. `push`: the browser's back button undoes it. */
   set(changes: Query, { push = false } = {}): void {
     const next = new URLSearchParams(this.#query.toString());
     for (const [name, value] of Object.entries(changes)) put(next, name, value);
@@ -77,8 +77,9 @@ export function link(path: string, query: Query = {}): string {
 }
 
 function put(query: URLSearchParams, name: string, value: Query[string]): void {
-  if (value === null || value === undefined || value === "" || value === false) query.delete(name);
-  else query.set(name, String(value));
+  query.delete(name);
+  if (typeof value === "object" && value !== null) for (const each of value) query.append(name, each);
+  else if (value !== null && value !== undefined && value !== "" && value !== false) query.set(name, String(value));
 }
 
 function pathOf(pathname: string): string {

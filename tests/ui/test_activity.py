@@ -1,0 +1,202 @@
+"""Activity: what is under way, what is finished, and the request that is opened beside the list."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+StartDemo = Callable[..., AbstractContextManager[str]]
+ANSWERED = 60.0  # seconds
+
+
+def ask(address: str, path: str = "/v1/chat/completions", **body: Any) -> httpx.Response:
+    body = {"messages": [{"role": "user", "content": "Who are you?"}]} | body
+    return httpx.post(address + path, json=body, timeout=ANSWERED)
+
+
+@pytest.fixture(scope="module")
+def busy(start_demo: StartDemo) -> Iterator[str]:
+    """A demo with 34 finished requests: the first to nobody, one that failed, two streams and an embedding among them."""
+    with start_demo() as address:
+        ask(address, model="nobody")
+        ask(address, model="squirrel")
+        ask(address, model="hare", stream=True)
+        ask(address, "/v1/messages", model="hare", stream=True, max_tokens=8)
+        for _ in range(30):
+            ask(address, "/v1/embeddings", model="squirrel", input="hello")
+        yield address
+
+
+@contextlib.contextmanager
+def under_way(address: str, model: str) -> Iterator[None]:
+    """A request that goes on until somebody ends it."""
+    begun = threading.Event()
+
+    def stream() -> None:
+        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "count to 100000"}]}
+        with (
+            contextlib.suppress(httpx.HTTPError),
+            httpx.stream("POST", f"{address}/v1/chat/completions", json=body, timeout=ANSWERED) as answer,
+        ):
+            for _ in answer.iter_lines():
+                begun.set()
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    assert begun.wait(ANSWERED)
+    yield
+    thread.join(ANSWERED)
+
+
+def rows(page: Page) -> Any:
+    return page.locator("main [data-row]")
+
+
+def test_a_request_under_way_is_shown_and_can_be_cancelled(busy: str, window: Page) -> None:
+    window.goto(f"{busy}/ui/activity")
+    with under_way(busy, "hare"):
+        card = window.get_by_role("region", name="Under way")
+        expect(card).to_contain_text("Answers")
+        window.get_by_role("button", name="Cancel /v1/chat/completions of Hare").click()
+        expect(card).to_contain_text("Nothing is under way.")
+    expect(window.get_by_text("Cancelled").first).to_be_attached()
+
+
+def test_pages_sizes_and_the_order_stand_in_the_address(busy: str, desktop: Page) -> None:
+    desktop.goto(f"{busy}/ui/activity")
+    expect(rows(desktop)).to_have_count(25)
+    desktop.get_by_role("button", name="Page 2").click()
+    expect(desktop).to_have_url(f"{busy}/ui/activity?page=2")
+    expect(rows(desktop).last).to_have_text("1")
+    desktop.go_back()
+    expect(rows(desktop)).to_have_count(25)
+    desktop.get_by_label("Rows").select_option("10")
+    expect(rows(desktop)).to_have_count(10)
+    desktop.get_by_role("button", name="ID").click()
+    expect(rows(desktop).first).to_have_text("1")
+    expect(desktop.get_by_role("columnheader", name="ID")).to_have_attribute("aria-sort", "ascending")
+    desktop.reload()
+    expect(rows(desktop).first).to_have_text("1")
+    expect(rows(desktop)).to_have_count(10)
+
+
+def test_filters_are_chips_that_hold_for_the_totals_too(busy: str, window: Page) -> None:
+    window.goto(f"{busy}/ui/activity?max_id=34")
+    totals = window.get_by_label("Totals of what the filters show")
+    expect(totals).to_contain_text("34")
+    window.get_by_role("button", name="Failures").click()
+    expect(rows(window)).to_have_count(2)
+    expect(totals.locator("dd").first).to_have_text("2")
+    expect(window.get_by_text("does not support").first).to_be_visible()
+    window.get_by_role("button", name="Take away: Status 4xx").click()
+    expect(rows(window)).to_have_count(1)
+    window.get_by_role("button", name="Clear all").click()
+    window.get_by_label("Show only paths with").fill("messages")
+    expect(rows(window)).to_have_count(1)
+    window.get_by_role("button", name="Take away: Path has “messages”").click()
+    window.get_by_role("combobox", name="Time").select_option("1h")
+    expect(window.get_by_role("button", name="Take away: Last hour")).to_be_visible()
+    window.get_by_role("button", name="More filters").click()
+    dialog = window.get_by_role("dialog", name="Filters")
+    dialog.get_by_label("squirrel").check()
+    dialog.get_by_label("One status").fill("501")
+    dialog.get_by_label("Id to").fill("20")
+    dialog.get_by_role("button", name="Show the requests").click()
+    expect(rows(window)).to_have_count(1)
+    assert "model=squirrel" in window.url
+    window.reload()
+    expect(rows(window)).to_have_count(1)
+
+
+def test_columns_are_hidden_and_moved_with_the_keyboard_and_stay_so(busy: str, desktop: Page) -> None:
+    desktop.goto(f"{busy}/ui/activity")
+    expect(rows(desktop)).to_have_count(25)
+    menu = desktop.get_by_role("button", name="Columns of finished requests")
+    menu.press("Enter")
+    desktop.get_by_role("checkbox", name="Path").uncheck()
+    desktop.get_by_role("button", name="Move Model up").press("Enter")
+    desktop.get_by_role("button", name="Move Model up").press("Enter")
+    desktop.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    finished = desktop.get_by_role("region", name="Finished")
+    expect(finished.get_by_role("columnheader").first).to_have_text("Model")
+    desktop.reload()
+    expect(finished.get_by_role("columnheader").first).to_have_text("Model")
+    expect(finished.get_by_role("columnheader", name="Path")).to_have_count(0)
+
+
+def test_the_list_is_exported_as_markdown_csv_and_json_lines(busy: str, window: Page) -> None:
+    window.goto(f"{busy}/ui/activity?status=4xx&max_id=34")
+    expect(rows(window)).to_have_count(1)
+    window.get_by_role("button", name="Export").click()
+    expect(window.get_by_role("region", name="Copy the Markdown")).to_contain_text("404 model")
+    window.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    window.get_by_role("button", name="Copy Markdown").click()
+    assert "| nobody |" in window.evaluate("window.copied")
+    with window.expect_download() as csv:
+        window.get_by_role("button", name="CSV").click()
+    assert csv.value.suggested_filename == "swapyard-activity.csv"
+    assert csv.value.path().read_text().count("\n") == 2
+    with window.expect_download() as lines:
+        window.get_by_role("button", name="JSON lines").click()
+    assert [json.loads(line)["model"] for line in lines.value.path().read_text().splitlines()] == ["nobody"]
+
+
+def test_finished_requests_appear_by_themselves_on_the_first_page_only(busy: str, desktop: Page) -> None:
+    desktop.goto(f"{busy}/ui/activity?path=rerank")
+    expect(desktop.get_by_text("No request passes these filters.")).to_be_visible()
+    ask(busy, "/v1/rerank", model="owl", query="a", documents=["b"])
+    expect(rows(desktop)).to_have_count(1)
+
+
+@pytest.mark.parametrize(("path", "answer"), [("chat", "You asked"), ("messages", "This is hare")])
+def test_a_streamed_answer_is_read_as_a_conversation(busy: str, window: Page, path: str, answer: str) -> None:
+    window.goto(f"{busy}/ui/activity?path={path}&status=2xx&max_id=34")
+    rows(window).first.click()
+    panel = window.get_by_role("region", name="Request", exact=False).first
+    expect(panel.get_by_role("region", name="Answer", exact=True)).to_contain_text(answer)
+    expect(panel.get_by_role("region", name="Request", exact=True)).to_contain_text("Who are you?")
+    window.reload()
+    expect(panel.get_by_role("region", name="Answer", exact=True)).to_contain_text(answer)
+    panel.get_by_role("button", name="Raw").last.click()
+    expect(panel.get_by_role("region", name="the answer, as it is")).to_contain_text("data:")
+    window.keyboard.press("Escape")
+    expect(panel.get_by_role("region", name="Answer", exact=True)).to_have_count(0)
+
+
+def test_a_request_is_searched_copied_as_curl_and_made_again(busy: str, window: Page) -> None:
+    window.goto(f"{busy}/ui/activity?capture=3")
+    request = window.get_by_role("region", name="Request", exact=True)
+    request.locator("summary").click()
+    expect(request).to_contain_text("application/json")
+    request.get_by_role("button", name="JSON").click()
+    window.get_by_label("Find in the request").fill("who are")
+    expect(request).to_contain_text("1 of 1")
+    window.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    window.get_by_role("button", name="Copy as curl").click()
+    assert window.evaluate("window.copied").startswith(f"curl '{busy}/v1/chat/completions'")
+    again = window.get_by_role("region", name="Make it again")
+    again.get_by_role("combobox", name="Model").select_option("magpie")
+    again.get_by_role("button", name="Send").click()
+    expect(again).to_contain_text("This is magpie.")
+
+
+def test_arrow_keys_go_through_the_list_and_what_is_gone_is_said(busy: str, desktop: Page) -> None:
+    desktop.goto(f"{busy}/ui/activity?max_id=34&capture=34")
+    title = desktop.locator("#request-title")
+    expect(title).to_have_text("Request 34")
+    expect(rows(desktop)).to_have_count(25)
+    desktop.keyboard.press("ArrowRight")
+    expect(title).to_have_text("Request 33")
+    desktop.keyboard.press("ArrowLeft")
+    expect(title).to_have_text("Request 34")
+    desktop.goto(f"{busy}/ui/activity?capture=999999")
+    expect(desktop.get_by_text("There is no request 999999 (any more).")).to_be_visible()
