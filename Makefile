@@ -7,7 +7,7 @@ UI     := $(filter-out ui/node_modules%,$(wildcard ui/* ui/public/* ui/src/*.* u
 CONFIG ?=
 ARGS   ?=
 
-.PHONY: run test packages test-fast check format page ui-check docs types fuzz bench clean
+.PHONY: run test packages test-fast check format page ui-check docs types screenshots fuzz bench clean
 
 run: .stamps/run
 ifeq ($(CONFIG),)
@@ -58,6 +58,10 @@ fuzz: .stamps/dev
 # The page's types of what the API answers; a test fails when they differ.
 types: .stamps/dev
 	$(BIN)/python -m tools.api_types
+
+# A picture of every page, desktop and phone, light and dark, below screenshots/. ARGS="now logs" for some pages only.
+screenshots: packages .stamps/dev page
+	$(BIN)/python -m tools.screenshots $(ARGS)
 
 # A table of ratios; needs wrk and nginx (Debian: apt-get install wrk nginx-light). ARGS="--quick" for a short run.
 bench: .stamps/dev

@@ -17,6 +17,8 @@ export interface Panel {
   title: string;
   /** Beside the title. */
   note?: string;
+  /** Below the legend. */
+  hint?: string;
   series: Series[];
   lines: Lines;
   /** How far the axis reaches; without it as far as the values. */
@@ -74,7 +76,7 @@ function memoryByModel(history: History, gpu: GpuOf, gpus: readonly GpuOf[], eve
     {
       id: `gpu-${gpu.id}-models`,
       title: gpus.length > 1 ? `Memory of GPU ${gpu.id} by model` : "GPU memory by model",
-      note: "models since this page was opened",
+      hint: "Which model holds what is known since this page was opened.",
       series: [
         ...models.map((model, index): Series => ({ label: nameOf(model), ...colour(index), stacked: true })),
         { label: "Everything else", colour: "other", stacked: true },

@@ -1,0 +1,132 @@
+"""`python -m tools.screenshots [page ...]`: pictures of every page of the web UI, below screenshots/ (`make screenshots`).
+
+Each page at the size of a desktop and of a phone, light and dark, of a Swapyard that has something to do (made_up_yard).
+What would take an hour to come about is made up: the samples of the machine, and when the models changed. So is the memory
+of the models' processes, which are small scripts.
+`--readme`: the two that README.md shows, into docs/images/.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from tools import made_up_machine, made_up_yard
+
+ROOT = Path(__file__).parents[1]
+FOLDER, IMAGES = ROOT / "screenshots", ROOT / "docs" / "images"
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+THEMES = ("light", "dark")
+PAGES = {
+    "now": "",
+    "models": "models",
+    "model": "model?id=qwen3-coder-30b",
+    "model-logs": "model?id=qwen3-coder-30b&tab=logs",
+    "model-details": "model?id=qwen3-coder-30b&tab=details",
+    "model-use": "model?id=qwen3-coder-30b&tab=use",
+    "activity": "activity",
+    "timeline": "timeline",
+    "playground": "playground",
+    "logs": "logs",
+    "performance": "performance",
+    "hardware": "hardware",
+    "settings": "settings",
+    "not-found": "nowhere",
+}
+SETTLED = 900  # ms
+STRETCH = 40  # times as long as it really took
+LAST = 75.0  # seconds since the last change
+
+
+def main(arguments: list[str]) -> int:
+    wanted = {name: PAGES[name] for name in arguments if name in PAGES} or PAGES
+    browser_path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser_path is None:
+        print("no Chromium here; Debian: apt-get install chromium", file=sys.stderr)
+        return 1
+    with made_up_yard.running() as address, sync_playwright() as playwright:
+        traffic = made_up_yard.Traffic(address)
+        traffic.begin()
+        browser = playwright.chromium.launch(executable_path=browser_path, args=[*FLAGS])
+        try:
+            if "--readme" in arguments:
+                take_for_readme(browser, address)
+            else:
+                take_all(browser, address, wanted)
+        finally:
+            traffic.end()
+            browser.close()
+    return 0
+
+
+def take_all(browser: Browser, address: str, pages: dict[str, str]) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for theme in THEMES:
+        for size in SIZES:
+            for name, path in shown(browser, address, size, theme, pages):
+                target = FOLDER / f"{name}-{size}-{theme}.png"
+                path.screenshot(path=target)
+                print(target.relative_to(ROOT))
+
+
+def take_for_readme(browser: Browser, address: str) -> None:
+    IMAGES.mkdir(exist_ok=True)
+    for name, page in shown(browser, address, "desktop", "light", {"now": PAGES["now"]}):
+        page.screenshot(path=IMAGES / f"{name}.png")
+    for name, page in shown(browser, address, "desktop", "dark", {"performance": PAGES["performance"]}):
+        page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def shown(browser: Browser, address: str, size: str, theme: Any, pages: dict[str, str]) -> Iterator[tuple[str, Page]]:
+    viewport: Any = SIZES[size]
+    is_phone = size == "phone"
+    with browser.new_context(viewport=viewport, color_scheme=theme, is_mobile=is_phone, has_touch=is_phone) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: print("error:", error, file=sys.stderr))
+        page.route("**/api/performance*", performance)
+        page.route("**/api/transitions*", transitions)
+        page.route("**/api/models", models)
+        for name, path in pages.items():
+            page.goto(f"{address}/ui/{path}")
+            page.wait_for_selector("h1")
+            page.wait_for_timeout(SETTLED)
+            yield name, page
+        page.unroute_all(behavior="ignoreErrors")
+
+
+def performance(route: Route) -> None:
+    after = parse_qs(urlsplit(route.request.url).query).get("after", [""])[0]
+    held = {gpu: sum(made_up_yard.HELD[model].get(gpu, 0) for model in made_up_yard.LOADED) for gpu in range(2)}
+    route.fulfill(json=made_up_machine.performance(time.time(), made_up_machine.moment(after) if after else 0.0, held=held))
+
+
+def models(route: Route) -> None:
+    answer = route.fetch().json()
+    for model in answer["models"]:
+        if model["run"] and model["run"]["memory_bytes"]:
+            model["run"]["memory_bytes"] *= 60
+    route.fulfill(json=answer)
+
+
+def transitions(route: Route) -> None:
+    """As they were, over a longer time. The newest one comes first."""
+    answer, newest = route.fetch().json(), 0.0
+    for change in answer["transitions"]:
+        newest = newest or change["at"]
+        change["at"] = time.time() - LAST - (newest - change["at"]) * STRETCH
+    route.fulfill(json=answer)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
