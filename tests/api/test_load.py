@@ -52,7 +52,7 @@ async def test_a_load_is_answered_when_the_model_is_ready(yard: Yard, path: str,
     load.done.set_result(None)
     head, body = await stream.next(), await stream.next()
     assert head["status"] == 200
-    assert body["body"] == b'{"model":"%b","state":"ready","run":7,"pid":4711,"position":null}\n' % model.encode()
+    assert body["body"] == b'{"model":"%b","state":"ready","run":7,"pid":4711,"position":null,"stops":[]}\n' % model.encode()
     await stream.task
 
 
@@ -60,7 +60,7 @@ async def test_without_waiting_the_state_is_told_at_once(yard: Yard) -> None:
     for number, wait in enumerate(("false", "0", "no", "False"), 1):
         answer = await yard.post(f"/api/models/load/m?wait={wait}")
         assert answer.status == 202
-        assert answer.json == {"model": "m", "state": "stopped", "run": None, "pid": None, "position": None}
+        assert answer.json == {"model": "m", "state": "stopped", "run": None, "pid": None, "position": None, "stops": []}
         assert not yard.loads[number - 1].done.done(), "it is still waited for, though the request is over"
     yard.begin_load = lambda load: load.done.set_result(None)
     assert (await yard.post("/api/models/load/m?wait=false")).status == 200

@@ -43,9 +43,11 @@ def test_a_load_is_answered_when_the_model_is_ready_with_its_process(running: An
 def test_a_load_that_fails_is_answered_as_a_request_is(running: Any) -> None:
     loaded = httpx.post(running.address + "/api/models/load/broken", timeout=30)
     asked = running.ask("broken")
-    assert (loaded.status_code, loaded.json()) == (asked.status_code, asked.json())
-    assert loaded.status_code == 502
-    assert "exited with code 3" in loaded.json()["error"]["message"]
+    assert loaded.status_code == asked.status_code == 502
+    told = [answer.json()["error"] for answer in (loaded, asked)]
+    for error in told:  # how long it took, and how often it was asked for its health, may differ
+        assert error.pop("message").startswith('model "broken" exited with code 3')
+    assert told[0] == told[1]
     assert statuses(running)["broken"] == {"value": "unloaded", "failed": True}
 
 

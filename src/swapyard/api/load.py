@@ -31,13 +31,14 @@ _WANTED = 'a JSON object {"model": ...} is needed, with the name of a model'
 
 class LoadRecord(Struct, frozen=True):
     """`run` and `pid` are those of its run, None while there is none yet; `position`: in the queue, from 1, while it waits
-    for others."""
+    for others. `stops`: the models that are, or will be, stopped for it."""
 
     model: str
     state: str
     run: int | None
     pid: int | None
     position: int | None
+    stops: list[str]
 
 
 class Named(Struct, frozen=True):
@@ -78,7 +79,7 @@ def routes(services: Services) -> list[Route]:
     def record(load: Load) -> LoadRecord:
         facts = services.facts(load.model)
         id_, pid = (None, None) if facts.run is None else (facts.run.id, facts.run.pid)
-        return LoadRecord(load.model, facts.state, id_, pid, load.place)
+        return LoadRecord(load.model, facts.state, id_, pid, load.place, list(facts.stops))
 
     async def load(request: Request) -> Response:
         """Load a model; answers when it is ready, with `?wait=false` at once (202)."""

@@ -234,7 +234,11 @@ def boundary_of(content_type: bytes) -> bytes:
     """The boundary that a content type names. Raises BadRequest."""
     found = [value for key, value in _parameters(content_type)[0] if key == b"boundary"]
     if len(found) != 1:
-        raise BadRequest(f"a form's content type is multipart/form-data; boundary=..., and not {_shown(content_type)}")
+        wrong = "names no boundary" if not found else "names more than one boundary"
+        raise BadRequest(
+            f"the form's content type {wrong}: {_shown(content_type)}; it should read multipart/form-data; boundary=... "
+            "(clients add it themselves when no content type is set by hand)"
+        )
     boundary = found[0]
     if not _BOUNDARY(boundary):
         raise BadRequest(f"the boundary of the form is not 1 to 200 printable characters: {_shown(boundary)}")

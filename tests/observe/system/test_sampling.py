@@ -29,6 +29,9 @@ class Lines:
     def __init__(self) -> None:
         self.text: list[str] = []
 
+    def debug(self, text: str, *values: object) -> None:
+        self.text.append("debug: " + text % values)
+
     def info(self, text: str, *values: object) -> None:
         self.text.append("info: " + text % values)
 
@@ -162,7 +165,7 @@ def test_a_machine_without_gpus_is_no_warning(played: Any) -> None:
     assert sampling.machine().gpus == []
     sampling.stop()
     sampling.join(10)
-    assert log.text == ["info: no GPU can be seen (a: not installed)"]
+    assert log.text == ["debug: no GPU can be seen (a: not installed)"]
 
 
 def test_a_failed_sample_of_the_system_is_told_once_and_skipped(played: Any, monkeypatch: pytest.MonkeyPatch) -> None:

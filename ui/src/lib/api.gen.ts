@@ -91,6 +91,7 @@ export interface LoadRecord {
   run: number | null;
   pid: number | null;
   position: number | null;
+  stops: string[];
 }
 
 export interface ProfileRecord {

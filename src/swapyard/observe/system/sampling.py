@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 
 class Log(Protocol):
+    def debug(self, text: str, *values: object) -> None: ...
     def info(self, text: str, *values: object) -> None: ...
     def warning(self, text: str, *values: object) -> None: ...
 
@@ -173,7 +174,7 @@ class Round:
         if working:
             self._log.info("GPUs: %s", ", ".join(f"{gpus} by {name}" for name, gpus in working))
         elif before is None:
-            self._log.info("no GPU can be seen (%s)", why)
+            self._log.debug("no GPU can be seen (%s)", why)
         else:
             self._log.warning("no GPU can be seen any more (%s)", why)
 
