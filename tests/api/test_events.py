@@ -96,7 +96,7 @@ async def test_news_and_both_logs_follow(yard: Yard) -> None:
     assert (kind, data["source"]) == ("logData", "proxy")
     assert "careful" in data["data"]
     yard.logs.upstream_writer("m")(b"tok\xffen\n")
-    assert read(await body(stream)) == [("logData", {"source": "upstream", "data": "tok\ufffden\n"})]
+    assert read(await body(stream)) == [("logData", {"source": "upstream", "data": "<m> tok\ufffden\n"})]
     await stream.leave()
     assert not yard.bus.watched
 

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message
 
 from swapyard.config.schema import Config, Model, Peer
+from swapyard.observe.logs import Logs
 from swapyard.observe.monitor import QUEUE_BYTES
 from swapyard.proxy.resolve import Names
 
@@ -77,21 +78,21 @@ async def test_a_stream_can_do_without_history(yard: Yard, query: str) -> None:
         ("", b"combined"),
         ("/", b"combined"),
         ("/proxy", b"combined"),
-        ("/upstream", b"raw: \xffraw of a/b"),
-        ("/m", b"raw: \xff"),
-        ("/al", b"raw: \xff"),
-        ("/a/b", b"raw of a/b"),
-        ("/a%2Fb", b"raw of a/b"),
-        ("/a/b/and/more", b"raw of a/b"),
-        ("/m%3Fno-history", b"raw: \xff"),
+        ("/upstream", b"<m> raw: \xff\n<a/b> raw of a/b\n"),
+        ("/m", b"raw: \xff\n"),
+        ("/al", b"raw: \xff\n"),
+        ("/a/b", b"raw of a/b\n"),
+        ("/a%2Fb", b"raw of a/b\n"),
+        ("/a/b/and/more", b"raw of a/b\n"),
+        ("/m%3Fno-history", b"raw: \xff\n"),
     ],
 )
 async def test_which_log_a_path_names(yard: Yard, path: str, text: bytes) -> None:
     yard.config = Config(models={"m": Model(aliases=("al",)), "a/b": Model()})
     yard.logs.proxy.write(b"combined")
     yard.logs.combined.write(b"combined")
-    yard.logs.upstream_writer("m")(b"raw: \xff")
-    yard.logs.upstream_writer("a/b")(b"raw of a/b")
+    yard.logs.upstream_writer("m")(b"raw: \xff\n")
+    yard.logs.upstream_writer("a/b")(b"raw of a/b\n")
     stream = yard.open("/logs/stream" + path)
     await stream.next()
     await stream.next()
@@ -164,3 +165,85 @@ async def test_a_reader_that_never_reads_costs_the_child_nothing_and_bounded_mem
 async def test_head_of_a_stream_is_a_head_only(yard: Yard) -> None:
     answer = await yard.ask("HEAD", "/logs/stream")
     assert (answer.status, answer.body) == (200, b"")
+
+
+LINES = b"[INFO] <m> ready: after 1 s\n[WARN] careful\n<m> INFO: fine\n<m> ERROR: broken\n<a/b> W0101 odd\n<a/b> plain\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "lines"),
+    [
+        ("", LINES),
+        ("?level=debug", LINES),
+        ("?source=proxy", b"[INFO] <m> ready: after 1 s\n[WARN] careful\n"),
+        ("?source=upstream&level=info", b"<m> INFO: fine\n<m> ERROR: broken\n<a/b> W0101 odd\n<a/b> plain\n"),
+        ("?level=warn", b"[WARN] careful\n<m> ERROR: broken\n<a/b> W0101 odd\n"),
+        ("?level=error", b"<m> ERROR: broken\n"),
+        ("?model=m", b"[INFO] <m> ready: after 1 s\n<m> INFO: fine\n<m> ERROR: broken\n"),
+        ("?model=al&source=upstream&level=error", b"<m> ERROR: broken\n"),
+        ("?model=a/b", b"<a/b> W0101 odd\n<a/b> plain\n"),
+        ("/proxy?level=warn", b"[WARN] careful\n"),
+        ("/upstream?model=a/b&level=warn", b"<a/b> W0101 odd\n"),
+        ("/m?level=error", b"ERROR: broken\n"),
+    ],
+)
+async def test_a_stream_can_be_narrowed(yard: Yard, query: str, lines: bytes) -> None:
+    yard.logs = Logs(to_stdout="both")
+    yard.__post_init__()
+    yard.config = Config(models={"m": Model(aliases=("al",)), "a/b": Model()})
+    log, m, a = yard.logs.proxy_logger(), yard.logs.upstream_writer("m"), yard.logs.upstream_writer("a/b")
+    streams = [yard.open("/logs/stream" + query)]  # live, and as history
+
+    def write() -> None:
+        log.info("<%s> ready: after 1 s", "m")
+        log.warning("careful")
+        m(b"INFO: fi")
+        m(b"ne\nERROR: broken\n")
+        a(b"W0101 odd\nplain\n")
+
+    await streams[0].next()
+    await streams[0].next()
+    write()
+    streams.append(yard.open("/logs/stream" + query))
+    await streams[1].next()
+    await streams[1].next()
+    for stream in streams:
+        assert (await stream.next())["body"] == lines
+        await stream.leave()
+
+
+async def test_a_source_can_be_asked_for_that_does_not_go_to_standard_output(yard: Yard) -> None:
+    yard.logs.upstream_writer("m")(b"hello\n")
+    stream = yard.open("/logs/stream?source=upstream")
+    await stream.next()
+    await stream.next()
+    assert (await stream.next())["body"] == b"<m> hello\n"
+    await stream.leave()
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "parameter"),
+    [
+        ("?source=stdout", 400, "source"),
+        ("?level=loud", 400, "level"),
+        ("?model=p/x", 400, "model"),
+        ("?model=nobody", 404, "model"),
+        ("/m?model=m", 400, "model"),
+        ("/m?source=upstream", 400, "source"),
+    ],
+)
+async def test_narrowing_to_what_there_is_not_is_refused(yard: Yard, query: str, status: int, parameter: str) -> None:
+    yard.config = Config(models={"m": Model()}, peers={"p": Peer(proxy="http://x", models=("x",))})
+    answer = await yard.get("/logs/stream" + query)
+    assert (answer.status, answer.json["error"]["param"]) == (status, parameter)
+
+
+async def test_how_much_was_dropped_is_told_to_a_narrowed_stream_too(yard: Yard) -> None:
+    stream = yard.open("/logs/stream?level=error&source=upstream")
+    await stream.next()
+    await stream.next()
+    write = yard.logs.upstream_writer("m")
+    for _ in range(40):
+        write(b"x" * 60_000 + b"\n")
+    assert "bytes dropped" in (await stream.next())["body"].decode()
+    await stream.leave()

@@ -95,6 +95,7 @@ ROWS = [
     Row("logLevel", top("log_level"), " WARN ", "warn", "info", NO_TEXT),
     Row("logTimeFormat", top("log_time_format"), "RFC3339", "rfc3339", "", NO_TEXT),
     Row("logToStdout", top("log_to_stdout"), "both", "both", "proxy", ("Proxy", "must be one of proxy, upstream, both")),
+    Row("logFormat", top("log_format"), "json", "json", "text", ("JSON", "must be one of text, json")),
     Row("logRequests", lambda config: None, True, None, None, NO_BOOL),
     Row("metricsMaxInMemory", top("metrics_max_in_memory"), 5, 5, 1000, NO_INT),
     Row("captureBuffer", top("capture_buffer"), 9, 9, 5, NO_INT),

@@ -11,8 +11,10 @@ import threading
 
 import pytest
 
+from swapyard.observe import logs as module
 from swapyard.observe.logs import Destination, Logs, StandardLogging
 from swapyard.observe.output import Output, standard_output
+from swapyard.observe.tagging import LONGEST_LINE
 
 
 def collected(limit: int = 1_000_000) -> tuple[Output, bytearray]:
@@ -22,7 +24,7 @@ def collected(limit: int = 1_000_000) -> tuple[Output, bytearray]:
 
 @pytest.mark.parametrize(
     ("to_stdout", "shown"),
-    [("proxy", b"[INFO] ours\n"), ("upstream", b"theirs\n"), ("both", b"[INFO] ours\ntheirs\n"), ("none", b"")],
+    [("proxy", b"[INFO] ours\n"), ("upstream", b"<m> theirs\n"), ("both", b"[INFO] ours\n<m> theirs\n"), ("none", b"")],
 )
 def test_log_to_stdout_decides_what_is_combined_and_nothing_else(to_stdout: Destination, shown: bytes) -> None:
     output, written = collected()
@@ -31,7 +33,7 @@ def test_log_to_stdout_decides_what_is_combined_and_nothing_else(to_stdout: Dest
     logs.upstream_writer("m")(b"theirs\n")
     assert logs.combined.history() == shown
     assert logs.proxy.history() == b"[INFO] ours\n"
-    assert logs.upstream.history() == b"theirs\n"
+    assert logs.upstream.history() == b"<m> theirs\n"
     assert logs.model("m").history() == b"theirs\n"
     logs.close()
     assert bytes(written) == shown
@@ -46,7 +48,7 @@ def test_the_level_filters_our_lines_only_and_can_change() -> None:
     logs.configure(level="debug", time_format="")
     logger.debug("now seen: %s", 1)
     assert logs.proxy.history() == b"[WARN] seen\n[DEBUG] now seen: 1\n"
-    assert logs.upstream.history() == b"[DEBUG] the child's own words\n"
+    assert logs.upstream.history() == b"<m> [DEBUG] the child's own words\n"
 
 
 def test_the_time_format_can_change() -> None:
@@ -75,29 +77,68 @@ def test_what_a_child_prints_passes_as_bytes_even_where_it_is_not_utf8() -> None
     logs = Logs(to_stdout="both")
     raw = b"\xff\xfe\x00half a character: \xe4\xb8"
     logs.upstream_writer("m")(raw)
-    logs.upstream_writer("m")(b"\x96\r\x1b[0m")
-    for monitor in (logs.model("m"), logs.upstream, logs.combined):
-        assert monitor.history() == raw + b"\x96\r\x1b[0m"
+    assert logs.model("m").history() == raw
+    write = logs.upstream_writer("m")
+    write(raw)
+    write(b"\x96\r\x1b[0m\n")
+    assert logs.model("m").history() == raw + raw + b"\x96\r\x1b[0m\n"
+    for monitor in (logs.upstream, logs.combined):
+        assert monitor.history() == b"<m> " + raw + b"\x96\r\x1b[0m\n"
 
 
-def test_our_line_begins_a_line_though_a_child_left_one_open() -> None:
+def test_lines_of_two_models_and_ours_are_whole_however_their_pieces_come() -> None:
     output, written = collected()
     logs = Logs(to_stdout="both", output=output)
-    logs.upstream_writer("m")(b"loading ...")
+    a, b = logs.upstream_writer("a"), logs.upstream_writer("b")
+    a(b"loading ...")
+    b(b"one\ntwo\nthr")
     logs.proxy_logger().info("meanwhile")
-    logs.upstream_writer("m")(b" done\n")
+    a(b" done\nrea")
+    b(b"ee\n")
+    a(b"dy\n")
     logs.close()
-    assert logs.combined.history() == b"loading ...\n[INFO] meanwhile\n done\n" == bytes(written)
-    assert logs.model("m").history() == b"loading ... done\n"
+    lines = b"<b> one\n<b> two\n[INFO] meanwhile\n<a> loading ... done\n<b> three\n<a> ready\n"
+    assert logs.combined.history() == lines == bytes(written)
+    assert logs.upstream.history() == lines.replace(b"[INFO] meanwhile\n", b"")
+    assert logs.model("a").history() == b"loading ... done\nready\n"
+
+
+async def test_a_line_that_does_not_end_is_shown_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_UNFINISHED_SECONDS", 0.001)
+    logs = Logs()
+    reader = logs.upstream.subscribe()
+    write = logs.upstream_writer("m")
+    write(b"first\nPassword: ")
+    assert await asyncio.wait_for(reader.next(), 5) == b"<m> first\n"
+    assert await asyncio.wait_for(reader.next(), 5) == b"<m> Password: \n"
+    write(b"and on\n")
+    assert await asyncio.wait_for(reader.next(), 5) == b"<m> and on\n"
+    assert logs._unfinished == {}
+    reader.close()
+
+
+def test_last_words_without_an_end_are_shown_when_the_log_is_closed() -> None:
+    logs = Logs()
+    logs.upstream_writer("m")(b"I am dy")
+    logs.close()
+    assert logs.upstream.history() == b"<m> I am dy\n"
+
+
+def test_a_line_without_end_takes_no_memory_without_end() -> None:
+    logs = Logs()
+    write = logs.upstream_writer("m")
+    for _ in range(LONGEST_LINE):
+        write(b"12")
+    assert logs.upstream.history() == (b"<m> " + b"12" * (LONGEST_LINE // 2) + b"\n") * 2
 
 
 def test_models_have_their_own_history_and_share_the_upstream_log() -> None:
     logs = Logs()
-    logs.upstream_writer("a")(b"1")
-    logs.upstream_writer("b")(b"2")
-    logs.upstream_writer("a")(b"3")  # another run of the same model
-    assert (logs.model("a").history(), logs.model("b").history()) == (b"13", b"2")
-    assert logs.upstream.history() == b"123"
+    logs.upstream_writer("a")(b"1\n")
+    logs.upstream_writer("b")(b"2\n")
+    logs.upstream_writer("a")(b"3\n")  # another run of the same model
+    assert (logs.model("a").history(), logs.model("b").history()) == (b"1\n3\n", b"2\n")
+    assert logs.upstream.history() == b"<a> 1\n<b> 2\n<a> 3\n"
 
 
 # --- access log --------------------------------------------------------------------------------------------------------
@@ -175,11 +216,11 @@ def test_a_blocked_terminal_holds_nobody_up_and_says_later_what_it_missed() -> N
     write(b"first\n")
     taken.wait(30)
     for _ in range(1000):
-        write(b"x" * 100)
-    assert len(logs.combined.history()) == 100_006
+        write(b"x" * 95 + b"\n")
+    assert len(logs.combined.history()) == 100_010
     unblock.set()
     logs.close(timeout=30)
-    assert written.decode() == "first\n" + "x" * 1000 + "\n— 99000 bytes dropped —\n"
+    assert written.decode() == "<m> first\n" + ("<m> " + "x" * 95 + "\n") * 10 + "\n— 99000 bytes dropped —\n"
 
 
 def test_one_write_larger_than_all_that_may_wait_is_reported_and_writing_goes_on() -> None:

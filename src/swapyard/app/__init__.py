@@ -99,6 +99,7 @@ class App:
             to_stdout=config.log_to_stdout,
             level=config.log_level,
             time_format=config.log_time_format,
+            format=config.log_format,
             output=standard_output(),
         )
         self.log = self.logs.proxy_logger()
@@ -349,7 +350,7 @@ class App:
         self.activate_profile(None)
         self.config = new
         change_accounts()
-        self.logs.configure(level=new.log_level, time_format=new.log_time_format)
+        self.logs.configure(level=new.log_level, time_format=new.log_time_format, format=new.log_format)
         self.gateway.state = state
         self.server.change_limits(client_limits(new.http))
         self.peers.use(peers)

@@ -287,6 +287,9 @@ class FileConfig(Struct, rename="camel", kw_only=True, frozen=True):
     log_to_stdout: Annotated[
         Literal["proxy", "upstream", "both", "none"], doc("Which logs go to standard output.", NEXT_START)
     ] = "proxy"
+    log_format: Annotated[
+        Literal["text", "json"], doc("How lines go to standard output: as they are, or as a JSON object each.")
+    ] = "text"
     log_requests: Annotated[bool, doc("Old key without effect.", NEVER)] = False
     metrics_max_in_memory: Annotated[int, doc("Activity rows kept in memory; 0 or less = 1000.")] = 1000
     capture_buffer: Annotated[int, doc("Megabytes for captured requests; 0 = off.")] = 5

@@ -53,6 +53,8 @@ def to_file(config: Config) -> dict[str, Any]:
         "sendLoadingState": config.send_loading_state,
         "includeAliasesInList": config.include_aliases_in_list,
     }
+    if config.log_format != default.log_format:
+        file["logFormat"] = config.log_format
     if config.store is not None:
         file["store"] = {"path": config.store.path}
     if config.session_headers != default.session_headers:

@@ -179,6 +179,7 @@ class Config(Struct, frozen=True, rename="camel", kw_only=True):
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     log_time_format: str = ""
     log_to_stdout: Literal["proxy", "upstream", "both", "none"] = "proxy"
+    log_format: Literal["text", "json"] = "text"
     metrics_max_in_memory: int = 1000
     capture_buffer: int = 5
     store: Store | None = None

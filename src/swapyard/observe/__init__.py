@@ -1,7 +1,7 @@
 """What is seen and remembered. Nothing in here may cost a request: a writer never waits for a reader, whatever it is.
 
-    logs         who writes where (monitor: history and live readers, in a ring; lines, stamps: the text; output: a
-                 standard output that may block)
+    logs         who writes where (monitor: history and live readers, in a ring; lines, stamps, json_lines: the text;
+                 tagging: whose a line is; levels: narrowing; output: a standard output that may block)
     bus          news for the viewers of /api/events
     history      what became of the models, and how long loads take
     inflight     the requests under way

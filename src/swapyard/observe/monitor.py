@@ -89,27 +89,14 @@ class LogMonitor:
         self._ring = ByteRing(capacity)
         self._readers: list[Subscription] = []
         self._streams_ended = False
-        self._at_line_start = True
 
     def write(self, data: bytes) -> None:
         if not data:
             return
         with self.lock:
-            self._append(data)
-
-    def write_lines(self, lines: bytes) -> bytes:
-        """Like `write`, for whole lines: ends the line that another writer may have left open. Returns what was written."""
-        with self.lock:
-            if not self._at_line_start:
-                lines = b"\n" + lines
-            self._append(lines)
-        return lines
-
-    def _append(self, data: bytes) -> None:
-        self._ring.write(data)
-        self._at_line_start = data.endswith(b"\n")
-        for reader in self._readers:
-            reader.offer(data)
+            self._ring.write(data)
+            for reader in self._readers:
+                reader.offer(data)
 
     def history(self) -> bytes:
         with self.lock:

@@ -19,9 +19,11 @@ WAITING_BYTES = 4 * 1024 * 1024
 
 class Output:
     """`write` hands bytes over and returns at once. `sink` writes all of what it gets, may block, and raises OSError or
-    ValueError when its destination is gone. The thread starts with the first write."""
+    ValueError when its destination is gone. The thread starts with the first write. `marker`: the line that stands
+    for so many bytes that were dropped."""
 
     def __init__(self, sink: Callable[[bytes], None], *, limit: int = WAITING_BYTES) -> None:
+        self.marker: Callable[[int], bytes] = dropped_marker
         self._sink = sink
         self._limit = limit
         self._changed = threading.Condition()
@@ -73,7 +75,7 @@ class Output:
             data = bytes(self._waiting)
             self._waiting.clear()
             if self._dropped:
-                data += dropped_marker(self._dropped)
+                data += self.marker(self._dropped)
                 self._dropped = 0
             return data
 
