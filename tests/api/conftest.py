@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import MagicMock
 from urllib.parse import unquote
 
 import pytest
@@ -84,7 +85,7 @@ class Yard:
     history: History = field(default_factory=History)
     queue: Any = None
     loading: list[Any] = field(default_factory=list)
-    activity: Any = None
+    activity: Any = field(default_factory=lambda: MagicMock(changes=lambda **_: []))
     captures: Any = None
     cancelled: list[str] = field(default_factory=list)
     gone: asyncio.Event | None = None  # what an unload waits for

@@ -37,7 +37,7 @@ async def told(feed: Feed) -> list[dict[str, Any]]:
 async def test_a_load_is_told_at_its_start_while_it_lasts_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "EVERY", 0.001)
     loads, bus, history = stage()
-    history.remember_loads("m", [1.0, 5.0, 9.0])
+    history.remember([], {"m": [1.0, 5.0, 9.0]})
     feed = bus.subscribe()
     loads.changed(change(State.STARTING))
     begun, *_ = await told(feed)

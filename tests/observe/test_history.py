@@ -25,7 +25,7 @@ def test_the_estimate_of_a_load_is_the_median_of_the_last_ones() -> None:
     history = History()
     assert history.loads("m").median is None
     assert history.loads("m").p95 is None
-    history.remember_loads("m", [100.0, 1.0])
+    history.remember([], {"m": [100.0, 1.0]})
     for took in (2.0, 3.0):
         note(history, 1.0, state="ready", seconds=took)
     loads = history.loads("m")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -30,9 +32,12 @@ def routes(services: Services) -> list[Route]:
         """What became of the models, and why: `?model=`, `?before=` and `?after=` (a time), `?limit=`."""
         query = request.query_params
         limit = whole_number(query, "limit", DEFAULT, MOST)
-        changes = services.history.page(
-            before=moment(query, "before"), after=moment(query, "after"), model=query.get("model") or None, limit=limit
-        )
+        before, after, model = moment(query, "before"), moment(query, "after"), query.get("model") or None
+        changes = services.history.page(before=before, after=after, model=model, limit=limit)
+        if len(changes) < limit:  # what is older may be in the store's file
+            before = changes[-1].at if changes else before
+            ask = partial(services.activity().changes, before=before, after=after, model=model, limit=limit - len(changes))
+            changes += await asyncio.to_thread(ask)
         return json_answer(Page(changes, changes[-1].at if len(changes) == limit else None))
 
     return [Route("/api/transitions", transitions)]

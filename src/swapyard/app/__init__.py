@@ -109,14 +109,16 @@ class App:
         self.engine = Engine(scheduler_of(config.routing.scheduler, policy), self._launchpad(config), loop)
         self.bus = Bus(loop)
         self.history = History()
+        self.accounts = Accounts(config, engine=self.engine, bus=self.bus, log=self.log, loop=loop)
+        self.history.remember(*self.accounts.recorder.store.past())
         self.news = News(
             log=self.log,
             history=self.history,
             bus=self.bus,
             model_status=lambda: model_status(self.config, self.states()),
             request_of=self._request_of,
+            keep=self.accounts.keep,
         )
-        self.accounts = Accounts(config, engine=self.engine, bus=self.bus, log=self.log, loop=loop)
         self.progress = Progress(self.bus, self.history, loop)
         self.engine.observers += [self.progress.changed, self.news.changed, self.accounts.changed]
         self._control_plane = LateControlPlane(loop)

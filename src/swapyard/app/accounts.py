@@ -11,6 +11,7 @@ from swapyard.errors import ConfigError
 from swapyard.observe.activity import ActivityStore, StoreError
 from swapyard.observe.bus import Bus
 from swapyard.observe.captures import Captures
+from swapyard.observe.history import Change
 from swapyard.observe.inflight import InFlight
 from swapyard.observe.logs import Logger
 from swapyard.observe.metrics import Metrics, ModelNow
@@ -72,6 +73,10 @@ class Accounts:
         await in_daemon_thread(self.recorder.store.close, "close the activity store")
 
     # --- models ---
+
+    def keep(self, change: Change) -> None:
+        """For the time after a restart."""
+        self.recorder.store.note(change)
 
     def changed(self, change: Transition) -> None:
         """An observer of the engine."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from swapyard.core.lifecycle import State
 from swapyard.core.messages import StopReason, Ticket
 from swapyard.observe.bus import Bus
-from swapyard.observe.history import History
+from swapyard.observe.history import Change, History
 from swapyard.observe.logs import Logger
 from swapyard.runtime.engine import Transition
 
@@ -18,7 +18,7 @@ FAILURES = {StopReason.START_FAILED, StopReason.CRASHED}  # reasons that are nob
 
 class News:
     """`model_status` makes the list that the event `modelStatus` carries; `request_of` tells the id of the request under way
-    that holds a ticket, empty where it is none."""
+    that holds a ticket, empty where it is none. `keep` is for what must outlive the process."""
 
     def __init__(
         self,
@@ -28,12 +28,14 @@ class News:
         bus: Bus,
         model_status: Callable[[], Sequence[object]],
         request_of: Callable[[Ticket], str],
+        keep: Callable[[Change], None],
     ) -> None:
         self._log = log
         self._history = history
         self._bus = bus
         self._model_status = model_status
         self._request_of = request_of
+        self._keep = keep
 
     def changed(self, change: Transition) -> None:
         """An observer of the engine."""
@@ -50,6 +52,7 @@ class News:
             seconds=None if change.seconds is None else round(change.seconds, 3),
             failed=change.reason in FAILURES,
         )
+        self._keep(noted)
         self._bus.publish("transition", noted)
         self.status_changed()
 

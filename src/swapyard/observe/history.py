@@ -7,7 +7,7 @@ load by the median of the past ones. Fed on the event loop (`note`), read there 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median, quantiles
 
 from msgspec import Struct
@@ -106,10 +106,14 @@ class History:
     def loads(self, model: str) -> LoadTimes:
         return self._loads.setdefault(model, LoadTimes(seconds=deque()))
 
-    def remember_loads(self, model: str, seconds: Iterable[float]) -> None:
-        """Loads of earlier processes, oldest first."""
-        for took in seconds:
-            self.loads(model).note(took)
+    def remember(self, changes: Iterable[Change], loads: Mapping[str, Iterable[float]]) -> None:
+        """What was before this process, before anything is noted. `changes` and the seconds of `loads` come oldest first."""
+        for change in changes:
+            self._changes.append(change)
+            self._last_id = change.id
+        for model, seconds in loads.items():
+            for took in seconds:
+                self.loads(model).note(took)
 
     def last_error(self, model: str) -> Change | None:
         return self._last_errors.get(model)

@@ -10,6 +10,7 @@
     schema      tables and migrations; a file that llama-swap wrote is taken over as it is
     database    one open database: batches in, pages and figures out
     statistics  totals, histograms, percentiles; kept up to date for large files
+    changes     what became of models, kept in the file as well
     export      CSV and JSON lines
     store       the queue, the one writer thread, and what happens when the file fails
 

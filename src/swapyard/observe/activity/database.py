@@ -23,6 +23,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
+from swapyard.observe.activity import changes as of_models
 from swapyard.observe.activity.query import ActivityQuery
 from swapyard.observe.activity.rows import (
     MAIN_COLUMNS,
@@ -37,6 +38,7 @@ from swapyard.observe.activity.rows import (
 )
 from swapyard.observe.activity.schema import StoreError, migrate, missing_sort_indexes
 from swapyard.observe.activity.statistics import EXACT_ROWS, HOUR, Rollup, Statistics, exact
+from swapyard.observe.history import Change
 
 BUSY_MS: Final = 5000
 LARGE: Final = 50_000  # rows from which on sorting needs indexes, and sorting what a filter left is slower than walking one
@@ -155,6 +157,18 @@ class Database:
             main = other._reader.execute(f"SELECT {', '.join(MAIN_COLUMNS)} FROM activity ORDER BY id").fetchall()
             ours = other._reader.execute(f"SELECT id, {', '.join(OUR_COLUMNS)} FROM swapyard_activity").fetchall()
         self._write(main, ours)
+
+    def insert_changes(self, changes: Sequence[Change]) -> None:
+        of_models.insert(self._writer, changes)
+
+    def changes(self, *, before: float | None, after: float | None, model: str | None, limit: int) -> list[Change]:
+        with self._lock:
+            return of_models.page(self._reader, before=before, after=after, model=model, limit=limit)
+
+    def past(self) -> tuple[list[Change], dict[str, list[float]]]:
+        """The newest changes, oldest first, and what each model's last loads took."""
+        with self._lock:
+            return of_models.newest(self._reader), of_models.load_seconds(self._reader)
 
     def tend(self) -> None:
         """What makes a large file quick to ask: its rows counted, and an index for every order. A first time takes seconds

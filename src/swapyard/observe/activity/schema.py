@@ -1,8 +1,9 @@
 """The tables, and how an older file becomes a current one.
 
 `activity` is llama-swap's table, column for column, so that either program opens the other's file. What only we record is in
-`swapyard_activity`, by the same id. llama-swap's migration tool keeps its book in `goose_db_version`: version 1 must stand
-there, or it would create `activity` once more and fail. Our own version is SQLite's `user_version`.
+`swapyard_activity`, by the same id, and in `swapyard_changes` (of models). llama-swap's migration tool keeps its book in
+`goose_db_version`: version 1 must stand there, or it would create `activity` once more and fail. Our own version is SQLite's
+`user_version`.
 """
 
 from __future__ import annotations
@@ -63,6 +64,22 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             prompt_tokens INTEGER NOT NULL,
             client TEXT NOT NULL
         )""",
+    ),
+    (
+        """CREATE TABLE swapyard_changes (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at REAL NOT NULL,
+            model TEXT NOT NULL,
+            run INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            cause TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            for_model TEXT NOT NULL,
+            for_request TEXT NOT NULL,
+            seconds REAL
+        )""",
+        "CREATE INDEX swapyard_changes_at ON swapyard_changes (at, id)",
+        "CREATE INDEX swapyard_changes_model ON swapyard_changes (model, at, id)",
     ),
 )
 

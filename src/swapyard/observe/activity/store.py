@@ -19,11 +19,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from swapyard.observe.activity.changes import MOST_WAITING as MOST_WAITING_CHANGES
 from swapyard.observe.activity.database import Database, HasCapture
 from swapyard.observe.activity.export import Format, export
 from swapyard.observe.activity.query import ActivityQuery
 from swapyard.observe.activity.rows import Activity, Listing, Row
 from swapyard.observe.activity.statistics import Statistics
+from swapyard.observe.history import Change
 
 BATCH_SECONDS: Final = 0.05
 FLOOD_SECONDS: Final = 0.25  # in memory, while a batch brings half of what is kept, or more
@@ -66,6 +68,7 @@ class ActivityStore:
         self._has_capture = has_capture
         self._clock = clock
         self._queue: deque[tuple[int, Activity]] = deque()
+        self._changes: deque[Change] = deque(maxlen=MOST_WAITING_CHANGES)
         self._dropped = 0
         self._retry_at: float | None = None  # not None: the file has failed
         self._rows_to_check = _CHECK_SIZE_EVERY
@@ -96,6 +99,14 @@ class ActivityStore:
             self._wake.set()
         return row_id
 
+    def note(self, change: Change) -> None:
+        """A change of a model's state; kept where there is a file. One thread only: the loop's."""
+        if self._path is not None:
+            self._changes.append(change)
+            if not self._wake.is_set():
+                self._idle.clear()
+                self._wake.set()
+
     def keep(self, max_in_memory: int) -> None:
         """As many rows as this are kept in memory from now on; less take effect with the next row."""
         self._keep = max_in_memory if max_in_memory > 0 else DEFAULT_KEEP
@@ -114,6 +125,16 @@ class ActivityStore:
             return self._read(lambda database: database.after(query, last, most, self._has_capture))
 
         return export(next_rows, form)
+
+    def changes(
+        self, *, before: float | None = None, after: float | None = None, model: str | None = None, limit: int = 100
+    ) -> list[Change]:
+        """Of models, the newest first; those of the last moment may be missing. Empty without a file."""
+        return self._read(lambda database: database.changes(before=before, after=after, model=model, limit=limit))
+
+    def past(self) -> tuple[list[Change], dict[str, list[float]]]:
+        """The newest changes of earlier times, oldest first, and what each model's last loads took."""
+        return self._read(lambda database: database.past())
 
     def _read(self, ask: Callable[[Database], T]) -> T:
         """Raises sqlite3.Error where the file cannot be read."""
@@ -147,6 +168,7 @@ class ActivityStore:
             self._closing.wait(self._pause)
             self._wake.clear()
             try:
+                self._write_changes()
                 self._drain()
             except Exception as error:  # a mistake of ours must not end the recording
                 self._warn(f"recording activity failed: {error!r}")
@@ -155,6 +177,16 @@ class ActivityStore:
                 return
             if not self._queue and not self._wake.is_set():
                 self._idle.set()
+
+    def _write_changes(self) -> None:
+        if self._changes and not self._database.in_memory:
+            waiting = list(self._changes)
+            try:
+                self._database.insert_changes(waiting)
+            except sqlite3.Error:
+                return  # what keeps the file from being written is told of rows; the next change tries again
+            for _ in waiting:
+                self._changes.popleft()
 
     def _drain(self) -> None:
         while len(self._queue) > MOST_WAITING:
