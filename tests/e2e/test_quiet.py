@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -63,15 +64,18 @@ def test_looking_around_swaps_nothing_and_keeps_nothing_loaded(swapyard: Start, 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts context switches")
-def test_an_idle_swapyard_sleeps(swapyard: Start, scripted: Scripted) -> None:
-    """#1035, #1154: polling of every kind. Two models are loaded, one with a ttl; a log is watched."""
+def test_an_idle_swapyard_sleeps(swapyard: Start, scripted: Scripted, tmp_path: Path) -> None:
+    """#1035, #1154: polling of every kind. Everything is on: two models are loaded, one with a ttl, rows go to a file,
+    requests are captured, the machine is measured, a log and the events are watched."""
     models = {"a": {"cmd": scripted("a"), "ttl": 600}, "b": {"cmd": scripted("b")}}
     groups = {"all": {"swap": False, "members": ["a", "b"]}}
+    everything = {"store": {"path": str(tmp_path / "rows.db")}, "captureBuffer": 10, "performance": {"every": "5s"}}
     with (
-        swapyard({"models": models, "groups": groups}, "--watch-config") as running,
+        swapyard({"models": models, "groups": groups, **everything}, "--watch-config") as running,
         httpx.stream("GET", running.address + "/logs/stream", timeout=30) as log,
+        httpx.stream("GET", running.address + "/api/events", timeout=30) as events,
     ):
-        assert log.status_code == 200
+        assert (log.status_code, events.status_code) == (200, 200)
         for name in models:
             assert running.ask(name).status_code == 200
         process = psutil.Process(running.process.pid)
