@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 
 import httpx
@@ -74,6 +75,7 @@ def test_where_it_could_not_be_seen_before_it_is_asked(stopped: str, phone: Page
 
 
 def test_who_waits_has_a_place_and_a_reason_and_can_be_cancelled(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)  # so that it is known how long that takes
     httpx.post(f"{stopped}/api/models/load/tortoise", timeout=30)
     window.goto(f"{stopped}/ui/")
     busy = chat(stopped, "tortoise", words=100_000)
@@ -81,7 +83,8 @@ def test_who_waits_has_a_place_and_a_reason_and_can_be_cancelled(stopped: str, w
     waiting = chat(stopped, "hare")
     queue = window.locator("section", has=window.get_by_role("heading", name="Waiting"))
     expect(queue).to_contain_text("Place 1")
-    expect(queue).to_contain_text("must finish first")
+    expect(queue).to_contain_text("Tortoise must finish first")
+    expect(queue).to_contain_text(re.compile(r"then about [\d.]+ m?s to load"))
     queue.get_by_role("button", name="Cancel request").click()
     waiting.join(15)
     expect(queue).to_have_count(0)
