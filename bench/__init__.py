@@ -12,6 +12,8 @@ figures of a shared machine mean little. The sides are `direct` (the upstream it
     load.py           clients: wrk, a keep-alive client, a timed single request
     measures.py       requests/s, added latency, streams
     swaps.py          what a swap costs beyond the engine's own time; start-up
+    observed.py       requests/s with observation on, and with all of it off that can be
+    soak.py           a script of its own: a long run, and whether every request is accounted for exactly once
     memory.py         resident memory: idle, after many requests, after a gigabyte
     report.py         budgets, the table, the JSON file
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import measures, memory, swaps
+from bench import measures, memory, observed, swaps
 from bench.load import BadAnswer
 from bench.measures import FULL, QUICK, Sides, Size
 from bench.processes import FailedToStart
@@ -29,6 +29,7 @@ GATEWAYS_ALONE: dict[str, Callable[[Bench, Size], list[Row]]] = {
     "swap": swaps.swap,
     "startup": swaps.startup,
     "memory": memory.memory,
+    "observed": observed.observed,
 }
 
 

@@ -101,7 +101,7 @@ class Bench:
     def gateways(self) -> list[str]:
         return [*(["swapyard"] if self.with_swapyard else []), *([self.peer.name] if self.peer else [])]
 
-    def command(self, name: str, port: int) -> list[str]:
+    def command(self, name: str, port: int, more: str = "") -> list[str]:
         match name:
             case "direct":
                 return self.upstream(port)
@@ -110,7 +110,7 @@ class Bench:
                 config.write_text(NGINX_CONFIG.format(folder=self.folder, port=port, upstream_port=self.upstream_port))
                 return [NGINX, "-c", str(config), "-p", str(self.folder), "-e", str(self.folder / "nginx-error.log")]
             case "swapyard":
-                flags = ["--config", str(self.config(port)), "--listen", f"127.0.0.1:{port}"]
+                flags = ["--config", str(self.config(port, more)), "--listen", f"127.0.0.1:{port}"]
                 return [sys.executable, "-m", "swapyard", *flags]
             case _:
                 assert self.peer is not None
@@ -125,16 +125,16 @@ class Bench:
         flags = ["--load-seconds", "0", "--tokens-per-second", "0", "--prompt-tokens-per-second", "0"]
         return [sys.executable, "-m", "swapyard.demo.engine", *flags, "--journal", str(self.folder / "journal")]
 
-    def config(self, port: int) -> Path:
+    def config(self, port: int, more: str = "") -> Path:
         path = self.folder / f"config-{port}.yaml"
         commands = {"upstream": shlex.join(self.upstream()), "engine": shlex.join(self.engine())}
-        path.write_text(CONFIG.format(start_port=free_ports(8), **commands))
+        path.write_text(CONFIG.format(start_port=free_ports(8), **commands) + more)
         return path
 
-    def start(self, name: str) -> Served:
-        """A new process of a side, to be entered."""
+    def start(self, name: str, more: str = "") -> Served:
+        """A new process of a side, to be entered. `more`: keys for Swapyard's configuration."""
         port = free_ports()
-        return Served(self.command(name, port), port, self.folder / f"{name}.log")
+        return Served(self.command(name, port, more), port, self.folder / f"{name}.log")
 
     @contextmanager
     def all_running(self) -> Iterator[dict[str, Served]]:
