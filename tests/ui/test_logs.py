@@ -1,0 +1,137 @@
+"""Logs: their lines as they come, and finding the ones that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+StartDemo = Callable[..., AbstractContextManager[str]]
+ANSWERED = 60.0  # seconds
+
+
+def ask(address: str, model: str = "squirrel") -> None:
+    httpx.post(f"{address}/v1/embeddings", json={"model": model, "input": "hello"}, timeout=ANSWERED)
+
+
+@pytest.fixture(scope="module")
+def talkative(start_demo: StartDemo) -> Iterator[str]:
+    with start_demo() as address:
+        for _ in range(60):
+            ask(address)
+        yield address
+
+
+def lines(page: Page, title: str) -> Any:
+    return page.get_by_role("region", name=f"Lines of {title}", exact=True)
+
+
+def test_the_log_goes_on_and_the_pages_own_requests_are_hidden(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs")
+    log = lines(window, "Swapyard")
+    expect(log).to_contain_text("POST /v1/embeddings")
+    visible = log.locator("div:not([hidden])")
+    expect(visible.filter(has_text="/ui/")).to_have_count(0)
+    before = visible.count()
+    ask(talkative)
+    expect(visible).to_have_count(before + 1)
+    window.get_by_role("button", name="Requests of this page").click()
+    expect(visible.filter(has_text="/ui/").first).to_be_attached()
+
+
+def test_a_filter_shows_marks_and_counts_what_matches(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs?source=proxy")
+    field = window.get_by_label("Show only lines that match this regular expression")
+    field.fill("SQUIRREL> (starting|ready)")
+    log = lines(window, "Swapyard")
+    expect(log.locator("div:not([hidden])")).to_have_count(2)
+    expect(log.locator("mark").first).to_have_text("squirrel> starting")
+    expect(window.get_by_role("status").filter(has_text="2 of ")).to_be_visible()
+    window.reload()
+    expect(log.locator("div:not([hidden])")).to_have_count(2)
+    field.fill("(oops")
+    expect(window.get_by_role("alert").filter(has_text="This is no regular expression")).to_be_visible()
+    assert log.locator("div:not([hidden])").count() > 2
+    field.fill("")
+    window.get_by_role("button", name="Errors").click()
+    expect(window.get_by_text("No line passes the filter.")).to_be_visible()
+
+
+def test_a_log_is_followed_until_somebody_reads_further_up(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs?source=proxy")
+    log = lines(window, "Swapyard")
+    expect(log.locator("div").nth(60)).to_be_attached()
+    expect(window.get_by_text("Following", exact=True)).to_be_visible()
+    assert log.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight < 40")
+    log.evaluate("box => box.scrollTop = 0")
+    expect(window.get_by_text("Not following")).to_be_visible()
+    ask(talkative)
+    expect(window.get_by_role("button", name="To the end, 1 new")).to_be_visible()
+    assert log.evaluate("box => box.scrollTop") == 0
+    window.get_by_role("button", name="To the end").click()
+    expect(window.get_by_text("Following", exact=True)).to_be_visible()
+
+
+def test_a_pause_lets_lines_wait(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs?source=proxy")
+    log = lines(window, "Swapyard")
+    expect(log.locator("div").nth(60)).to_be_attached()
+    window.get_by_role("button", name="Pause").click()
+    before = log.locator("div").count()
+    ask(talkative)
+    expect(window.get_by_text("Paused, 1 new")).to_be_visible()
+    assert log.locator("div").count() == before
+    window.get_by_role("button", name="Go on").click()
+    expect(log.locator("div")).to_have_count(before + 1)
+
+
+def test_lines_wrap_grow_are_copied_downloaded_and_cleared(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs?source=proxy&filter=listening")
+    log = lines(window, "Swapyard")
+    expect(log.locator("div:not([hidden])")).to_have_count(1)
+    wrap = window.get_by_role("button", name="Wrap long lines")
+    wrap.click()
+    expect(log).to_have_css("white-space", "pre")
+    window.get_by_role("button", name="Larger text").click()
+    expect(log).to_have_css("font-size", "13px")
+    window.reload()
+    expect(log).to_have_css("font-size", "13px")
+    expect(wrap).to_have_attribute("aria-pressed", "false")
+    expect(log.locator("div:not([hidden])")).to_have_count(1)
+    window.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    window.get_by_role("button", name="Copy the lines of Swapyard").click()
+    assert window.evaluate("window.copied").count("\n") == 1
+    with window.expect_download() as saved:
+        window.get_by_role("button", name="Download the lines of Swapyard").click()
+    assert saved.value.suggested_filename == "proxy.log"
+    assert "listening on" in saved.value.path().read_text()
+    window.get_by_role("button", name="Clear the view of Swapyard").click()
+    expect(log.locator("div")).to_have_count(0)
+
+
+def test_the_log_of_a_model_is_a_click_away(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs")
+    window.get_by_role("group", name="Logs to show").get_by_role("button", name="Squirrel").click()
+    expect(lines(window, "Squirrel")).to_contain_text("loading model 'squirrel'")
+    assert "source=squirrel" in window.url
+
+
+def test_two_logs_share_the_width_as_the_keyboard_says(talkative: str, desktop: Page) -> None:
+    desktop.goto(f"{talkative}/ui/logs")
+    expect(lines(desktop, "Swapyard")).to_be_visible()
+    expect(lines(desktop, "All servers")).to_contain_text("loading model")
+    border = desktop.get_by_role("separator", name="Width of the first log")
+    before = lines(desktop, "Swapyard").bounding_box()
+    border.press("ArrowLeft")
+    border.press("ArrowLeft")
+    expect(border).to_have_attribute("aria-valuenow", "46")
+    after = lines(desktop, "Swapyard").bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["width"] < before["width"]
+    desktop.reload()
+    expect(border).to_have_attribute("aria-valuenow", "46")

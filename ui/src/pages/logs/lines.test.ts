@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { compile, isOwn, levelOf, ranges, split } from "./lines";
+
+test("a line's level is what it says, or what it sounds like", () => {
+  expect(levelOf("[INFO] swapyard listens")).toBe("info");
+  expect(levelOf("2026-01-31 12:00:00 WARNING  cache is full of errors")).toBe("warn");
+  expect(levelOf("ERROR: no such file")).toBe("error");
+  expect(levelOf("CUDA error: out of memory")).toBe("error");
+  expect(levelOf("Traceback (most recent call last):")).toBe("error");
+  expect(levelOf('  File "x.py", line 3', "error")).toBe("error");
+  expect(levelOf("srv  load_model: loading")).toBe("other");
+  expect(levelOf("INFORMATION is no level")).toBe("other");
+  expect(levelOf("0 errors")).toBe("other");
+});
+
+test("the page's own requests are known by their path and the browser", () => {
+  const line = (path: string, agent = "Mozilla/5.0"): string => `[INFO] Request 127.0.0.1 "GET ${path} HTTP/1.1" 200 12 "${agent}" 1ms`;
+  expect(["/ui/assets/core.js", "/ui", "/api/events", "/api/metrics/activity", "/logs/stream/hare", "/favicon.ico"].every((path) => isOwn(line(path)))).toBe(true);
+  expect(isOwn(`2026-01-31 12:00 ${line("/ui/")}`)).toBe(true);
+  expect(isOwn(line("/api/events", "curl/8"))).toBe(false);
+  expect(isOwn(line("/v1/models"))).toBe(false);
+  expect(isOwn(line("/uix"))).toBe(false);
+  expect(isOwn('[INFO] Request 1.1.1.1 "POST /api/models/unload HTTP/1.1" 200 1 "Mozilla/5.0" 1ms')).toBe(false);
+});
+
+test("an invalid expression is told and filters nothing", () => {
+  expect(compile("[a")).toMatchObject({ regex: null, error: expect.stringContaining("This is no regular expression") });
+  expect(compile("")).toEqual({ regex: null, error: "" });
+});
+
+test("matches are found in any case, empty ones mark nothing", () => {
+  expect(ranges("Load, unLOAD", compile("load").regex!)).toEqual([[0, 4], [8, 12]]);
+  expect(ranges("abc", compile("x*").regex!)).toEqual([]);
+});
+
+test("pieces become whole lines, and a progress bar its last state", () => {
+  expect(split("a\r\n 10%\r 20%\r 30%\nhalf")).toEqual({ lines: ["a", " 30%"], rest: "half" });
+  expect(split("")).toEqual({ lines: [], rest: "" });
+});
