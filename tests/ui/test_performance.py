@@ -10,8 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from playwright.sync_api import Page, Route, expect
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.ui.conftest import page_of
+from tests.ui.test_accessible import axe, complaints  # noqa: F401
 from tools import made_up_machine
 
 Json = dict[str, Any]
@@ -178,3 +181,41 @@ def test_switched_off_it_tells_how_to_switch_it_on(start_demo: Any, tmp_path: Pa
         expect(window.get_by_text("switched off in the configuration")).to_be_visible()
         expect(window.locator("pre")).to_contain_text("disabled: false")
         expect(window.get_by_label("Time shown")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+def test_axe_finds_nothing_in_charts_tables_and_empty_states(demo: str, browser: Browser, theme: str, axe: str) -> None:
+    with page_of(browser, "desktop", bypass_csp=True) as page:
+        page.add_init_script(f"localStorage.setItem('swapyard.ui.theme', '\"{theme}\"')")
+        machine = Machine(page)
+        page.goto(f"{demo}/ui/performance?table=gpu-power")
+        expect(chart(page, "cpu")).to_be_visible()
+        assert complaints(page, axe) == []
+        machine.changed = made_up_machine.without_gpu
+        page.goto(f"{demo}/ui/performance")
+        expect(page.get_by_text("No GPU can be seen")).to_be_visible()
+        assert complaints(page, axe) == []
+
+
+def test_a_colour_of_a_line_stands_out_from_the_page_in_every_theme(demo: str, desktop: Page) -> None:
+    """3 : 1, as WCAG wants it of graphics."""
+    desktop.goto(f"{demo}/ui/performance")
+    for theme in ("light", "dark", "contrast"):
+        desktop.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        surface, *lines = desktop.evaluate(
+            "names => names.map(name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim())",
+            ["surface", *(f"series-{number}" for number in range(1, 9))],
+        )
+        assert {line: contrast(line, surface) for line in lines if contrast(line, surface) < 3} == {}
+
+
+def contrast(first: str, second: str) -> float:
+    """Of two colours written as #rrggbb."""
+    darker, lighter = sorted(map(luminance, (first, second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
