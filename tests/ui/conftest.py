@@ -100,6 +100,15 @@ def demo(start_demo: StartDemo) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def axe(built: None) -> str:
+    """The script that finds what hinders people."""
+    path = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.exists():
+        subprocess.run([sys.executable, "hatch_build.py", "--version"], cwd=ROOT, check=True, capture_output=True)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium here; Debian: apt-get install chromium")

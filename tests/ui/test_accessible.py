@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from tests.ui.conftest import ROOT, page_of
+from playwright.sync_api import Browser, expect
+from tests.ui.axe import complaints
+from tests.ui.conftest import page_of
 
-AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PAGES = [
     "", "models?unlisted=1", "model?id=tortoise", "model?id=broken&tab=details", "model?id=hare&tab=snippets",
     "model?id=hare&tab=logs", "model?id=nobody", "activity", "timeline", "playground", "logs", "performance", "hardware",
     "settings", "no/such/page",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def axe(built: None) -> str:
-    if not AXE.exists():
-        subprocess.run([sys.executable, "hatch_build.py", "--version"], cwd=ROOT, check=True, capture_output=True)
-    return Path(AXE).read_text(encoding="utf-8")
-
-
-def complaints(page: Page, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found = page.evaluate("tags => axe.run({ runOnly: tags, resultTypes: ['violations'] })", TAGS)
-    return [
-        f"{rule['id']}: {node['target']} {node.get('failureSummary', '')} {node['html'][:200]}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "contrast"])

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
-
+from tests.ui.axe import complaints
 from tests.ui.conftest import page_of
-from tests.ui.test_accessible import axe, complaints  # noqa: F401
+
 from tools import made_up_machine
 
 Json = dict[str, Any]
@@ -144,8 +144,8 @@ def test_the_crosshair_is_one_for_all_charts(demo: str, desktop: Page) -> None:
     expect(desktop.locator(".readout strong")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
 
 
-def test_model_changes_are_marked_and_gpu_memory_is_stacked_by_model(start_demo: Any, desktop: Page) -> None:
-    with start_demo() as address:
+def test_model_changes_are_marked_and_gpu_memory_is_stacked_by_model(start_demo: Any, browser: Browser) -> None:
+    with start_demo() as address, page_of(browser, "desktop") as desktop:
         httpx.post(f"{address}/api/models/load/squirrel", timeout=30)
         machine = Machine(desktop)
         machine.held = {0: {"squirrel": 5000}}
@@ -173,14 +173,14 @@ def test_without_a_gpu_it_tells_who_was_asked_and_why_there_is_none(demo: str, w
     expect(chart(window, "gpu-use")).to_have_count(0)
 
 
-def test_switched_off_it_tells_how_to_switch_it_on(start_demo: Any, tmp_path: Path, window: Page) -> None:
+def test_switched_off_it_tells_how_to_switch_it_on(start_demo: Any, tmp_path: Path, browser: Browser) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("performance:\n  disabled: true\nmodels: {}\n")
-    with start_demo(config=config) as address:
-        window.goto(f"{address}/ui/performance")
-        expect(window.get_by_text("switched off in the configuration")).to_be_visible()
-        expect(window.locator("pre")).to_contain_text("disabled: false")
-        expect(window.get_by_label("Time shown")).to_have_count(0)
+    with start_demo(config=config) as address, page_of(browser, "phone") as page:
+        page.goto(f"{address}/ui/performance")
+        expect(page.get_by_text("switched off in the configuration")).to_be_visible()
+        expect(page.locator("pre")).to_contain_text("disabled: false")
+        expect(page.get_by_label("Time shown")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
@@ -210,12 +210,13 @@ def test_a_colour_of_a_line_stands_out_from_the_page_in_every_theme(demo: str, d
 
 
 def contrast(first: str, second: str) -> float:
-    """Of two colours written as #rrggbb."""
+    """Of two colours written as #rrggbb or #rgb."""
     darker, lighter = sorted(map(luminance, (first, second)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def luminance(colour: str) -> float:
+    colour = colour if len(colour) == 7 else "#" + "".join(digit * 2 for digit in colour[1:])
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
