@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type GpuSample, bar, newest } from "./memory";
 
-const model = (id: string, mib: number) => ({ id, name: id, bytes: mib * 1024 * 1024, href: "" });
+const model = (id: string, mib: number) => ({ id, name: id, bytes: mib * 1024 * 1024, series: 3, href: "" });
 
 test("a bar has the models, the others and what is free", () => {
   const shown = bar("RAM", 3072, 4096, [model("a", 1024), model("b", 512), model("unknown", 0)]);
@@ -10,6 +10,7 @@ test("a bar has the models, the others and what is free", () => {
     ["b", "512 MiB"],
     ["Other", "1.5 GiB"],
   ]);
+  expect(shown.segments.map(({ series }) => series)).toEqual([3, 3, "other"]);
   expect(shown.free).toBe("1.0 GiB free");
 });
 

@@ -14,8 +14,6 @@ export interface GpuSample {
   name: string;
   mem_total_mb: number;
   mem_used_mb: number;
-  /** Bytes by model, where the server can tell. */
-  models?: Record<string, number>;
 }
 
 export interface Samples {
@@ -28,6 +26,8 @@ export interface ModelMemory {
   id: string;
   name: string;
   bytes: number;
+  /** Its colour, 1 to 8. */
+  series: number;
   href: string;
 }
 
@@ -47,7 +47,7 @@ export function bar(label: string, usedMb: number, totalMb: number, models: read
   const ours = models.reduce((sum, model) => sum + model.bytes, 0);
   const segments: Segment[] = models
     .filter((model) => model.bytes > 0)
-    .map((model, at) => ({ label: model.name, value: model.bytes, text: bytes(model.bytes), series: (at % 8) + 1, href: model.href }));
+    .map((model) => ({ label: model.name, value: model.bytes, text: bytes(model.bytes), series: model.series, href: model.href }));
   const other = used - ours;
   if (other > 0) segments.push({ label: ours ? "Other" : "In use", value: other, text: bytes(other), series: "other" });
   return { label, total, segments, free: `${bytes(Math.max(0, total - Math.max(used, ours)))} free` };
