@@ -10,12 +10,17 @@ import asyncio
 import contextlib
 import inspect
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import uvloop
+
+# A suite that runs in the background (`pytest &` in a script) ignores SIGINT, and so would every program that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
