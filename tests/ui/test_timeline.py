@@ -1,0 +1,84 @@
+"""The timeline: which model was loaded when, and why it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+StartDemo = Callable[..., AbstractContextManager[str]]
+ANSWERED = 60.0  # seconds
+
+
+def ask(address: str, model: str) -> None:
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    httpx.post(f"{address}/v1/chat/completions", json=body, timeout=ANSWERED).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def swapped(start_demo: StartDemo) -> Iterator[str]:
+    """Hare has made room for magpie."""
+    with start_demo() as address:
+        ask(address, "hare")
+        ask(address, "magpie")
+        yield address
+
+
+def test_a_lane_tells_what_a_model_was_and_a_click_why_it_went(swapped: str, window: Page) -> None:
+    window.goto(f"{swapped}/ui/timeline")
+    hare = window.get_by_role("group", name="Hare")
+    expect(hare.get_by_role("button", name="Loading, ")).to_have_count(1)
+    hare.get_by_role("button", name="Ready, ").press("Enter")
+    expect(window.get_by_role("heading", name="Hare: ready")).to_be_visible()
+    expect(window.get_by_text("evicted for magpie")).to_be_visible()
+    expect(window.get_by_role("heading", name="1 request meanwhile")).to_be_visible()
+    window.get_by_role("button", name="Close the details").click()
+    expect(window.get_by_role("heading", name="Hare: ready")).to_have_count(0)
+
+
+def test_arrow_keys_go_through_a_lane_and_to_other_lanes(swapped: str, desktop: Page) -> None:
+    desktop.goto(f"{swapped}/ui/timeline")
+    hare = desktop.get_by_role("group", name="Hare")
+    loading = hare.get_by_role("button", name="Loading, ")
+    loading.focus()
+    desktop.keyboard.press("ArrowRight")
+    expect(hare.get_by_role("button", name="Ready, ")).to_be_focused()
+    desktop.keyboard.press("Enter")
+    expect(hare.get_by_role("button", name="Ready, ")).to_have_attribute("aria-pressed", "true")
+    desktop.keyboard.press("ArrowDown")
+    expect(desktop.get_by_role("group", name="Magpie").get_by_role("button").first).to_be_focused()
+
+
+def test_the_same_is_a_table_with_causes(swapped: str, window: Page) -> None:
+    window.goto(f"{swapped}/ui/timeline")
+    window.get_by_role("tab", name="As a table").click()
+    expect(window.locator("tbody tr").filter(has_text="Hare")).to_have_count(4)
+    assert "view=table" in window.url
+    window.reload()
+    expect(window.locator("tbody tr").filter(has_text="Hare")).to_have_count(4)
+
+
+def test_the_stretch_of_time_stands_in_the_address(swapped: str, window: Page) -> None:
+    window.goto(f"{swapped}/ui/timeline")
+    window.get_by_role("button", name="1 h", exact=True).click()
+    expect(window.get_by_role("button", name="1 h", exact=True)).to_have_attribute("aria-pressed", "true")
+    assert "range=1h" in window.url
+    window.get_by_role("button", name="Earlier").click()
+    window.get_by_role("button", name="Earlier").click()
+    expect(window.get_by_text("No model was loaded in this time.")).to_be_visible()
+    assert "end=" in window.url
+    window.get_by_role("button", name="Now", exact=True).click()
+    expect(window.get_by_role("group", name="Hare")).to_be_visible()
+
+
+def test_a_swap_appears_while_it_happens(start_demo: StartDemo, desktop: Page) -> None:
+    with start_demo() as address:
+        desktop.goto(f"{address}/ui/timeline")
+        expect(desktop.get_by_text("No model was loaded in this time.")).to_be_visible()
+        ask(address, "hare")
+        expect(desktop.get_by_role("group", name="Hare").get_by_role("button", name="Ready, ")).to_be_visible()
+        ask(address, "magpie")
+        expect(desktop.get_by_role("group", name="Hare").get_by_role("button", name="Stopping, ")).to_be_attached()

@@ -1,0 +1,20 @@
+// Segments in words.
+import type { Change } from "../../lib/api.gen";
+import { duration, timeOfDay } from "../../lib/format";
+import type { Segment, SegmentState } from "./lanes";
+
+export const STATES: Record<SegmentState, string> = { starting: "Loading", ready: "Ready", stopping: "Stopping" };
+
+/** "Loading, 14:03:12 to 14:03:20, 8.2 s". */
+export function said(segment: Segment): string {
+  const to = segment.ended ? timeOfDay(segment.to * 1000) : "now";
+  return `${STATES[segment.state]}, ${timeOfDay(segment.from * 1000)} to ${to}, ${segment.isOpen ? "more than " : ""}${duration(segment.to - segment.from)}`;
+}
+
+/** Why something changed, and for whom. */
+export function cause(change: Change | null): string {
+  if (!change) return "";
+  const request = change.for_request ? `, request ${change.for_request}` : "";
+  const model = change.for_model && !change.cause.includes(change.for_model) ? `, for ${change.for_model}` : "";
+  return `${change.cause}${model}${request}`;
+}
