@@ -261,6 +261,24 @@ def test_a_waiter_that_fails_when_granted_gives_its_place_back_and_holds_up_nobo
     assert "a bug" in bug
 
 
+def test_a_scheduler_that_fails_over_an_arrival_leaves_nobody_waiting(stage: Any) -> None:
+    scheduler = stage.engine.scheduler
+    works = scheduler.handle
+
+    def fails_once(*_: Any) -> Any:
+        scheduler.handle = works
+        fails()
+
+    scheduler.handle = fails_once
+    turned_away = stage.client("a")
+    assert error_of(turned_away)[0] == 500
+    assert scheduler.reserved("a") == 0
+    served = stage.client("a", needs=1)
+    stage.clock.run_until(5)
+    assert served.outcome == "served"
+    assert "a bug" in stage.clock.bugs[0]
+
+
 def test_a_waiter_that_fails_when_refused_keeps_no_other_uninformed(stage: Any) -> None:
     clients = [stage.client("a") for _ in range(3)]
     clients[0].refused = fails

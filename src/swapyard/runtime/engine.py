@@ -268,6 +268,8 @@ class Engine:
             commands = self.scheduler.handle(event, self.loop.time())
         except Exception as bug:
             self._report(f"{event} could not be handled", bug)
+            if isinstance(event, Arrived):
+                self._turn_away(event.ticket)
             return
         for command in commands:
             try:
@@ -385,18 +387,24 @@ class Engine:
     def _mend(self, command: Command, bug: Exception) -> None:
         """What could not be carried out must leave nobody waiting: a grant goes back, a start has failed."""
         match command:
-            case Grant(ticket) if ticket in self._waiters:
-                waiter, _ = self._waiters.pop(ticket)
-                self._events.append(Left(ticket))
-                try:
-                    waiter.refused(RequestError("internal error; the log of swapyard tells more"))
-                except Exception as another:
-                    self._report(f"ticket {ticket} could not be refused either", another)
+            case Grant(ticket):
+                self._turn_away(ticket)
             case Start(run, model):
                 self.runs.pop(run, None)
                 self._events.append(Exited(run, StartError(f'model "{model}" cannot be started: {bug}')))
             case _:
                 pass
+
+    def _turn_away(self, ticket: Ticket) -> None:
+        """The ticket is over after a mistake of ours or of a scheduler's: nobody waits for ever. The scheduler hears of it, and
+        may not know it at all."""
+        self._events.append(Left(ticket))
+        found = self._waiters.pop(ticket, None)
+        if found is not None:
+            try:
+                found[0].refused(RequestError("internal error; the log of swapyard tells more"))
+            except Exception as another:
+                self._report(f"ticket {ticket} could not be refused either", another)
 
     def _report(self, what: str, bug: BaseException) -> None:
         self.loop.call_exception_handler({"message": what, "exception": bug})
