@@ -396,8 +396,8 @@ class Engine:
                 pass
 
     def _turn_away(self, ticket: Ticket) -> None:
-        """The ticket is over after a mistake of ours or of a scheduler's: nobody waits for ever. The scheduler hears of it, and
-        may not know it at all."""
+        """After a mistake of ours or of a scheduler's: the ticket is over, for nobody may wait for ever. The scheduler hears
+        of it, and may not know it at all."""
         self._events.append(Left(ticket))
         found = self._waiters.pop(ticket, None)
         if found is not None:
