@@ -1,0 +1,88 @@
+"""What opens on the pages of requests, logs and the timeline, as axe sees it (WCAG 2.2 AA), in every theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.ui.axe import complaints
+from tests.ui.conftest import page_of
+
+StartDemo = Callable[..., AbstractContextManager[str]]
+ANSWERED = 60.0  # seconds
+
+
+@pytest.fixture(scope="module")
+def lively(start_demo: StartDemo) -> Iterator[str]:
+    """A demo that has swapped, streamed and failed."""
+    with start_demo() as address:
+        for model in ("hare", "magpie", "nobody", "squirrel"):
+            body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Who are you?"}]}
+            httpx.post(f"{address}/v1/chat/completions", json=body, timeout=ANSWERED)
+        yield address
+
+
+def filters(page: Page) -> None:
+    page.get_by_role("button", name="More filters").click()
+
+
+def export(page: Page) -> None:
+    page.get_by_role("button", name="Export").click()
+    expect(page.get_by_role("region", name="Copy the Markdown")).to_be_visible()
+
+
+def conversation(page: Page) -> None:
+    expect(page.get_by_role("region", name="Answer", exact=True)).to_contain_text("You asked")
+    page.locator("summary").first.click()
+
+
+def tree(page: Page) -> None:
+    conversation(page)
+    page.get_by_role("button", name="JSON", exact=True).click()
+    page.get_by_label("Find in the request").fill("who")
+    expect(page.get_by_text("1 of 1")).to_be_visible()
+
+
+def columns(page: Page) -> None:
+    if (menu := page.get_by_role("button", name="Columns of finished requests")).count():
+        menu.click()
+
+
+def detail(page: Page) -> None:
+    page.get_by_role("group", name="Hare").get_by_role("button", name="Ready, ").press("Enter")
+    expect(page.get_by_role("heading", name="Hare: ready")).to_be_visible()
+
+
+def marks(page: Page) -> None:
+    expect(page.locator("mark").first).to_be_attached()
+
+
+def nothing(_: Page) -> None: ...
+
+
+VIEWS = [
+    ("activity?status=4xx&status=5xx", nothing), ("activity", filters), ("activity", export), ("activity", columns),
+    ("activity?capture=1", conversation), ("activity?capture=1", tree), ("activity?capture=99999", nothing),
+    ("timeline", detail), ("timeline?view=table", nothing), ("timeline?end=1000000000", nothing),
+    ("logs?filter=ready", marks), ("logs?filter=(", nothing), ("logs?source=hare", nothing),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_axe_finds_nothing_in_what_opens(lively: str, browser: Browser, axe: str, size: str, theme: str) -> None:
+    with page_of(browser, size, bypass_csp=True) as page:
+        page.add_init_script(f"localStorage.setItem('swapyard.ui.theme', '\"{theme}\"')")
+        found = {}
+        for path, do in VIEWS:
+            page.goto(f"{lively}/ui/{path}")
+            expect(page.locator("h1")).to_have_count(1)
+            expect(page.locator(".skeleton")).to_have_count(0)
+            do(page)
+            if said := complaints(page, axe):
+                found[path, do.__name__] = said
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    assert found == {}
