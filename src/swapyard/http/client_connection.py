@@ -101,7 +101,7 @@ class ClientConnection(ResponseWriter):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._reader.stop()
+        self._reader.end()
         self._drain.end()
         self._stop_lingering()
         self._pipeline.clear()
@@ -114,6 +114,7 @@ class ClientConnection(ResponseWriter):
                 handler.gone()
             finally:
                 self._server.log_end(self, status)
+        del self._reader, self._drain  # they know this connection, and would keep it until the collector finds the circle
 
     def pause_writing(self) -> None:
         self._full = True

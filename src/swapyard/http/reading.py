@@ -241,6 +241,12 @@ class RequestReader:
         self.part = UNWATCHED
         self._stop_timer()
 
+    def end(self) -> None:
+        """The connection is gone. The parser knows this reader and the reader its taker: nothing of it should have to wait
+        for the collector of such circles, which rarely comes by."""
+        self.stop()
+        del self._parser, self._taker, self.on_body
+
     def _parse(self, data: bytes | memoryview) -> int | None:
         """Where parsing stopped behind an upgrade request, or None when all is parsed or broken."""
         try:

@@ -321,6 +321,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._pool.connections.discard(self)
         self._pool.forget(self)
         self._stop_timer()
+        del self._parser  # it knows this connection, and would keep it until the collector finds the circle
         tunnel, self._tunnel = self._tunnel, None
         sink, self._sink = self._sink, None
         if tunnel is not None:
