@@ -10,6 +10,7 @@ test("a line's level is what it says, or what it sounds like", () => {
   expect(levelOf('  File "x.py", line 3', "error")).toBe("error");
   expect(levelOf("srv  load_model: loading")).toBe("other");
   expect(levelOf("INFORMATION is no level")).toBe("other");
+  expect(levelOf('<hare>   File "x.py", line 3', "error")).toBe("error");
   expect(levelOf("0 errors")).toBe("other");
 });
 

@@ -6,13 +6,15 @@ export type Level = (typeof LEVELS)[number];
 const NAMES: Record<string, Level> = {
   TRACE: "debug", DEBUG: "debug", INFO: "info", NOTICE: "info", WARN: "warn", WARNING: "warn", ERROR: "error", ERR: "error", FATAL: "error", CRITICAL: "error", PANIC: "error",
 };
+const TAGGED = /^<[^<>\s]{1,200}> /; // the model whose server wrote it
 const TAG = /(?:^|[\s[(|<])(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|FATAL|CRITICAL|PANIC)(?=[\s\]):|>]|$)/;
 const GRAVE = /\b(?:error|exception|traceback|panic|fatal)\b/i;
 const DOUBTFUL = /\bwarn(?:ing)?\b/i;
 const OWN = /Request \S+ "GET \/(?:ui|api|logs|favicon\.ico)(?=[/? ])[^"]*" \d+ \d+ "Mozilla\//;
 
 /** `before`: of the line before, which indented lines go on. */
-export function levelOf(line: string, before: Level = "other"): Level {
+export function levelOf(whole: string, before: Level = "other"): Level {
+  const line = whole.replace(TAGGED, "");
   const tag = TAG.exec(line.slice(0, 80))?.[1];
   if (tag) return NAMES[tag] ?? "other";
   if (/^\s/.test(line) && line.trim()) return before;

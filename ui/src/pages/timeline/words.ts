@@ -14,6 +14,7 @@ export function said(segment: Segment): string {
 /** Why something changed, and for whom. */
 export function cause(change: Change | null): string {
   if (!change) return "";
+  if (change.state === "ready" && change.seconds != null) return `loaded in ${duration(change.seconds)}`;
   const request = change.for_request ? `, request ${change.for_request}` : "";
   const model = change.for_model && !change.cause.includes(change.for_model) ? `, for ${change.for_model}` : "";
   return `${change.cause}${model}${request}`;
