@@ -200,3 +200,15 @@ def test_arrow_keys_go_through_the_list_and_what_is_gone_is_said(busy: str, desk
     expect(title).to_have_text("Request 34")
     desktop.goto(f"{busy}/ui/activity?capture=999999")
     expect(desktop.get_by_text("There is no request 999999 (any more).")).to_be_visible()
+
+
+def test_what_was_said_is_shown_as_text_however_hostile(busy: str, window: Page) -> None:
+    hostile = '<img src=x onerror="window.harmed = true"><script>window.harmed = true</script>'
+    ask(busy, model="hare", stream=True, messages=[{"role": "user", "content": hostile}])
+    window.goto(f"{busy}/ui/activity")
+    rows(window).first.click()
+    for side in ("Request", "Answer"):
+        part = window.get_by_role("region", name=side, exact=True)
+        expect(part).to_contain_text("<script>window.harmed = true</script>")
+        expect(part.locator("img, script")).to_have_count(0)
+    assert window.evaluate("window.harmed") is None
