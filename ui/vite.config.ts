@@ -1,4 +1,5 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 // `npm run dev` shows the page with live reload, in front of a Swapyard that runs at SWAPYARD (its address).
@@ -13,10 +14,17 @@ function isCore(id: string): boolean {
   return CORE.test(id) && !LAZY.test(id) && !LAZY_LIBS.test(id);
 }
 
+// Every browser that runs this page takes WOFF2: the other forms of the formulas' fonts stay out of the package.
+const onlyWoff2: Plugin = {
+  name: "only-woff2",
+  enforce: "pre",
+  transform: (code, id) => (id.includes("katex.min.css") ? code.replace(/,url\([^)]+\.(?:woff|ttf)\) format\("\w+"\)/g, "") : undefined),
+};
+
 export default defineConfig({
   // Relative: a reverse proxy may serve Swapyard below a prefix that nobody here knows.
   base: "./",
-  plugins: [svelte()],
+  plugins: [svelte(), onlyWoff2],
   build: {
     outDir: "../src/swapyard/page",
     emptyOutDir: true,

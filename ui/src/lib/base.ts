@@ -6,6 +6,9 @@ const icon = document.querySelector<HTMLLinkElement>("link[rel='icon']");
 /** The path of the page's folder, with a slash at its end: `/ui/`, or `/prefix/ui/`. */
 export const base: string = icon ? new URL(".", icon.href).pathname : "/";
 
+// Links of the page that are relative would change with its path.
+for (const each of document.querySelectorAll<HTMLLinkElement>("link[rel='icon'], link[rel='manifest']")) each.setAttribute("href", each.href);
+
 /** The address of something that the server serves: `api/version` -> `/prefix/api/version`. */
 export function server(path: string): string {
   return new URL(`../${path}`, new URL(base, location.origin)).pathname + (path.includes("?") ? path.slice(path.indexOf("?")) : "");

@@ -12,6 +12,8 @@ export interface Route {
   /** Pressed after g. */
   key?: string;
   short?: string;
+  /** What stands below its path is its own to read. */
+  hasParts?: boolean;
 }
 
 export const routes: readonly Route[] = [
@@ -20,7 +22,7 @@ export const routes: readonly Route[] = [
   { path: "model", title: "Model", icon: "models", place: "hidden", load: () => import("../pages/ModelDetail.svelte") },
   { path: "activity", title: "Activity", icon: "activity", place: "main", key: "a", load: () => import("../pages/Activity.svelte") },
   { path: "timeline", title: "Timeline", icon: "timeline", place: "more", key: "t", load: () => import("../pages/Timeline.svelte") },
-  { path: "playground", title: "Playground", short: "Chat", icon: "chat", place: "main", key: "c", load: () => import("../pages/Playground.svelte") },
+  { path: "playground", title: "Playground", short: "Chat", icon: "chat", place: "main", key: "c", load: () => import("../pages/Playground.svelte"), hasParts: true },
   { path: "logs", title: "Logs", icon: "logs", place: "more", key: "l", load: () => import("../pages/Logs.svelte") },
   { path: "performance", title: "Performance", icon: "performance", place: "more", key: "p", load: () => import("../pages/Performance.svelte") },
   { path: "hardware", title: "Hardware", icon: "hardware", place: "more", key: "h", load: () => import("../pages/Hardware.svelte") },
@@ -28,5 +30,5 @@ export const routes: readonly Route[] = [
 ];
 
 export function find(path: string): Route | undefined {
-  return routes.find((route) => route.path === path);
+  return routes.find((route) => route.path === path || (route.hasParts && path.startsWith(`${route.path}/`)));
 }

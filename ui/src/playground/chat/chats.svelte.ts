@@ -1,0 +1,232 @@
+// The chats: the one that is shown, the list of all, and the answers under way. It lives as long as the browser's page does, so
+// answers go on while other pages of it are looked at.
+import { SvelteMap } from "svelte/reactivity";
+import { load, save } from "../../lib/storage";
+import { toasts } from "../../lib/toasts.svelte";
+import { Answering } from "../answering.svelte";
+import { newId } from "../asking";
+import { conversation } from "../dialects";
+import { extraOf, sampling } from "./parameters";
+import * as shelf from "./shelf";
+import { type Answer, type Chat, type ChatSettings, type Node, type Question, before, besides, branches, childrenOf, find, path, said, titleOf } from "./tree";
+
+const EVERY = 2000; // ms between two writes while an answer comes
+const FIRST_SETTINGS: ChatSettings = { model: "", second: "", endpoint: "chat", system: "", values: {}, extra: "" };
+
+class Chats {
+  current = $state<Chat>(fresh(load<Partial<ChatSettings>>("playground.chat", {})));
+  entries = $state.raw<readonly shelf.Entry[]>([]);
+  /** The answers under way, by the id of their node. */
+  readonly running = new SvelteMap<string, Answering>();
+  /** What is being typed, and its pictures. */
+  draft = $state("");
+  images = $state<string[]>([]);
+  /** This browser does not keep chats. */
+  isForgetful = $state(false);
+  hasEntries = $state(false);
+
+  /** Chats with answers under way, while another one is shown. */
+  readonly #open = new Map<string, Chat>();
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  readonly path = $derived(path(this.current));
+  readonly isRunning = $derived(this.path.some((node) => node.role === "assistant" && besides(this.current, node).some((each) => this.running.has(each.id))));
+
+  /** Reads the list, and shows the chat with this id, if there is one, or else the last one. */
+  async start(id: string): Promise<void> {
+    if (this.hasEntries) {
+      if (id && id !== this.current.id) await this.open(id);
+      return;
+    }
+    try {
+      this.entries = await shelf.entries();
+      const wanted = id || load("playground.chat.open", "");
+      if (this.current.nodes.length === 0 && wanted && this.entries.some((entry) => entry.id === wanted)) await this.open(wanted);
+    } catch {
+      this.isForgetful = true;
+    }
+    this.hasEntries = true;
+  }
+
+  async open(id: string): Promise<void> {
+    if (id === this.current.id) return;
+    try {
+      const found = this.#open.get(id) ?? (await shelf.read(id));
+      if (found) this.#show(found);
+    } catch (error) {
+      toasts.add({ tone: "bad", title: "This chat could not be read", text: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** An empty one, with the settings of the one that was shown. */
+  begin(): void {
+    this.#show(fresh($state.snapshot(this.current.settings)));
+  }
+
+  rename(id: string, title: string): void {
+    const name = title.replace(/\s+/g, " ").trim().slice(0, 120);
+    if (!name) return;
+    void this.#change(id, (chat) => {
+      chat.title = name;
+      chat.isNamed = true;
+    });
+  }
+
+  async remove(id: string): Promise<void> {
+    const chat = id === this.current.id ? this.current : this.#open.get(id);
+    for (const node of chat?.nodes ?? []) this.running.get(node.id)?.stop();
+    clearTimeout(this.#timers.get(id));
+    this.#open.delete(id);
+    this.entries = this.entries.filter((entry) => entry.id !== id);
+    if (id === this.current.id) this.begin();
+    await shelf.remove(id).catch(() => undefined);
+  }
+
+  /** What was deleted comes back. */
+  async restore(chat: Chat): Promise<void> {
+    await this.#write(chat);
+    await this.open(chat.id);
+  }
+
+  async read(id: string): Promise<Chat | undefined> {
+    if (id === this.current.id) return $state.snapshot(this.current) as Chat;
+    return this.#open.get(id) ?? shelf.read(id);
+  }
+
+  // --- talking ---
+
+  /** Sends what is in the draft. */
+  send(): void {
+    const text = this.draft.trim();
+    if ((!text && !this.images.length) || this.isRunning || !this.current.settings.model) return;
+    const question = this.#ask(text, $state.snapshot(this.images), this.path.at(-1)?.id ?? null);
+    this.draft = "";
+    this.images = [];
+    this.#answerAll(question);
+  }
+
+  /** A branch with another question in the place of this one. */
+  edit(question: Question, text: string): void {
+    this.#answerAll(this.#ask(text.trim(), $state.snapshot(question.images), question.parent));
+  }
+
+  /** A branch with another answer to the same question, by the model that is chosen now. */
+  again(answer: Answer): void {
+    const question = answer.parent === null ? undefined : find(this.current, answer.parent);
+    if (question?.role === "user") this.#answerAll(question);
+  }
+
+  stop(): void {
+    for (const node of this.path) if (node.role === "assistant") for (const each of besides(this.current, node)) this.running.get(each.id)?.stop();
+  }
+
+  /** Shows the branch that is `by` further. */
+  turn(node: Node, by: number): void {
+    const { all, at } = branches(this.current, node);
+    const next = all[at + by];
+    if (next) this.choose(next);
+  }
+
+  choose(node: Node): void {
+    this.current.shown[node.parent ?? ""] = node.id;
+    this.touch();
+  }
+
+  /** The settings were changed. */
+  touch(): void {
+    save("playground.chat", this.current.settings);
+    if (this.current.nodes.length) this.#writeSoon(this.current);
+  }
+
+  #ask(text: string, images: string[], parent: string | null): Question {
+    const chat = this.current;
+    if (!chat.nodes.length && !chat.isNamed) chat.title = titleOf(text);
+    const question: Question = { id: newId(), role: "user", parent, at: Date.now(), text, images };
+    chat.nodes.push(question);
+    chat.shown[parent ?? ""] = question.id;
+    return question;
+  }
+
+  #answerAll(question: Question): void {
+    const { model, second } = this.current.settings;
+    const beside = second && second !== model ? newId() : undefined;
+    for (const each of beside ? [model, second] : [model]) void this.#answer(this.current, question, each, beside);
+  }
+
+  async #answer(chat: Chat, question: Question, model: string, beside: string | undefined): Promise<void> {
+    const { endpoint, system, values, extra } = chat.settings;
+    const node: Answer = { id: newId(), role: "assistant", parent: question.id, at: Date.now(), model, endpoint, text: "", reasoning: "", reasoned: 0, loading: "", error: null, numbers: null };
+    if (beside) node.beside = beside;
+    const turns = said([...before(chat, question), question]);
+    const isFirst = !beside || !childrenOf(chat, question.id).some((each) => each.role === "assistant" && each.beside === beside);
+    chat.nodes.push(node);
+    if (isFirst) chat.shown[question.id] = node.id;
+    const kept = chat.nodes.at(-1) as Answer; // as the page watches it
+    let more: Record<string, unknown> = {};
+    try {
+      more = extraOf(extra);
+    } catch (error) {
+      kept.error = { message: `The extra JSON of this chat's settings cannot be sent. ${error instanceof Error ? error.message : ""}`, status: 0 };
+      return this.#write(chat);
+    }
+    const answering = new Answering(endpoint, model, { model, ...conversation(endpoint, system, turns), ...sampling(endpoint, values), ...more });
+    this.running.set(node.id, answering);
+    this.#open.set(chat.id, chat);
+    const saving = setInterval(() => (keep(kept, answering), void this.#write(chat)), EVERY);
+    await answering.run();
+    clearInterval(saving);
+    keep(kept, answering);
+    this.running.delete(node.id);
+    await this.#write(chat);
+  }
+
+  // --- keeping ---
+
+  #show(chat: Chat): void {
+    if (this.current.nodes.length) this.#writeSoon(this.current, 0);
+    this.current = chat;
+    // The page watches what `current` gives, so answers have to write there too.
+    this.#open.set(chat.id, this.current);
+    save("playground.chat.open", chat.id);
+    this.draft = "";
+    this.images = [];
+  }
+
+  async #change(id: string, change: (chat: Chat) => void): Promise<void> {
+    const chat = id === this.current.id ? this.current : await this.read(id);
+    if (!chat) return;
+    change(chat);
+    await this.#write(chat, false);
+  }
+
+  #writeSoon(chat: Chat, wait = 400): void {
+    clearTimeout(this.#timers.get(chat.id));
+    this.#timers.set(chat.id, setTimeout(() => void this.#write(chat, false), wait));
+  }
+
+  async #write(chat: Chat, isNews = true): Promise<void> {
+    if (!chat.nodes.length) return;
+    if (isNews) chat.changed = Date.now();
+    const plain = $state.snapshot(chat) as Chat;
+    this.entries = [shelf.entryOf(plain), ...this.entries.filter((entry) => entry.id !== chat.id)].sort((a, b) => b.changed - a.changed);
+    if (chat.id === this.current.id) save("playground.chat.open", chat.id);
+    try {
+      await shelf.write(plain);
+    } catch (error) {
+      if (!this.isForgetful) toasts.add({ tone: "bad", title: "This chat cannot be kept in the browser", text: `${error instanceof Error ? error.message : String(error)} It is lost when the page is closed: export it.` });
+      this.isForgetful = true;
+    }
+  }
+}
+
+function keep(node: Answer, answering: Answering): void {
+  const { text, reasoning, reasoned, loading, error, numbers } = answering;
+  Object.assign(node, { text, reasoning, reasoned, loading, error, numbers });
+}
+
+function fresh(settings: Partial<ChatSettings>): Chat {
+  const now = Date.now();
+  return { id: newId(), title: "New chat", isNamed: false, created: now, changed: now, nodes: [], shown: {}, settings: { ...FIRST_SETTINGS, ...settings } };
+}
+
+export const chats = new Chats();

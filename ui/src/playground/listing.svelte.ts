@@ -1,0 +1,137 @@
+// What can be asked for: GET /v1/models, read anew when models change, in the groups that the picker shows.
+import { get } from "../lib/api";
+import { natural } from "../lib/format";
+import { live } from "../lib/live.svelte";
+
+export interface Listed {
+  id: string;
+  name: string;
+  description: string;
+  type: "model" | "peer" | "selector" | "profile" | "alias";
+  /** As models' states are called; "" for what is served elsewhere. */
+  state: string;
+  capabilities: Record<string, boolean>;
+  aliases: string[];
+  /** Of an alias: whose it is. */
+  of: string;
+}
+
+export interface Group {
+  label: string;
+  models: Listed[];
+}
+
+interface Raw {
+  id: string;
+  name?: string;
+  description?: string;
+  capabilities?: Record<string, boolean>;
+  status?: { value?: string };
+  meta?: { llamaswap?: { type?: Listed["type"]; aliases?: string[]; modelID?: string } };
+}
+
+/** What is made for something else than chatting. */
+const SPECIAL = ["reranker", "audio_speech", "audio_transcriptions", "image_generation", "image_to_image"];
+const STATES: Record<string, string> = { loaded: "ready", loading: "starting", unloaded: "stopped" };
+
+class Listing {
+  all = $state.raw<readonly Listed[]>([]);
+  isKnown = $state(false);
+  error = $state.raw<unknown>(null);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isAsking = false;
+  #isStale = false;
+
+  /** Reads it now, and from now on 200 ms after every change of a model. Returns how to stop. */
+  watch(): () => void {
+    void this.refresh();
+    const stop = live.on("modelStatus", () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => void this.refresh(), 200);
+    });
+    return () => {
+      clearTimeout(this.#timer);
+      stop();
+    };
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#isAsking) {
+      this.#isStale = true;
+      return;
+    }
+    this.#isAsking = true;
+    try {
+      this.all = (await get<{ data: Raw[] }>("v1/models")).data.map(listed);
+      this.error = null;
+      this.isKnown = true;
+    } catch (error) {
+      this.error = error;
+    }
+    this.#isAsking = false;
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    void this.refresh();
+  }
+
+  /** By id or alias. */
+  find(id: string): Listed | undefined {
+    return this.all.find((model) => model.id === id) ?? this.all.find((model) => model.aliases.includes(id));
+  }
+
+  stateOf(id: string): string {
+    return live.model(id)?.state ?? this.find(id)?.state ?? "";
+  }
+
+  nameOf(id: string): string {
+    const found = this.find(id);
+    return found && found.id === id ? found.name : id;
+  }
+}
+
+function listed(raw: Raw): Listed {
+  const about = raw.meta?.llamaswap ?? {};
+  const type = about.type ?? "model";
+  return {
+    id: raw.id,
+    name: raw.name || raw.id,
+    description: raw.description ?? "",
+    type,
+    state: type === "peer" || type === "profile" ? "" : (STATES[raw.status?.value ?? ""] ?? "stopped"),
+    capabilities: raw.capabilities ?? {},
+    aliases: about.aliases ?? [],
+    of: about.modelID ?? "",
+  };
+}
+
+/** In the order of the picker: what can do it first. `search` finds every word in id, name, description and aliases. */
+export function grouped(all: readonly Listed[], can: readonly string[], search = ""): Group[] {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = (model: Listed): boolean => {
+    const text = [model.id, model.name, model.description, ...model.aliases].join("\n").toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+  // Aliases that are listed by themselves stand under their model anyway.
+  const found = all.filter((model) => model.type !== "alias" && matches(model)).sort((a, b) => natural(a.name, b.name) || natural(a.id, b.id));
+  const able = found.filter((model) => can.some((each) => model.capabilities[each]));
+  const rest = found.filter((model) => !able.includes(model));
+  const of = (type: Listed["type"]): Listed[] => rest.filter((model) => model.type === type);
+  return [
+    { label: "Made for this", models: able },
+    { label: "Profile", models: of("profile") },
+    { label: "Selectors", models: of("selector") },
+    { label: able.length ? "Other models" : "Models", models: of("model") },
+    { label: "Peers", models: of("peer") },
+  ].filter((group) => group.models.length);
+}
+
+/** Which to begin with: what was chosen last, else what can do it (loaded ones first). Where nothing special is needed: a
+ * selector, which is most likely made for chats, else what is loaded, else the first that is made for nothing special. */
+export function firstOf(all: readonly Listed[], can: readonly string[], chosen: string): string {
+  if (chosen && all.some((model) => model.id === chosen || model.aliases.includes(chosen))) return chosen;
+  const able = all.filter((model) => (can.length ? can.some((each) => model.capabilities[each]) : !SPECIAL.some((each) => model.capabilities[each])));
+  const selector = can.length ? undefined : able.find((model) => model.type === "selector");
+  return (selector ?? able.find((model) => model.state === "ready") ?? able.find((model) => model.type === "model") ?? able[0] ?? all[0])?.id ?? "";
+}
+
+export const listing = new Listing();
