@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 from tests.ui.conftest import page_of
 
 PIXEL = bytes.fromhex(
@@ -129,7 +129,8 @@ def test_the_place_in_the_queue_is_shown(stage: str, desktop: Page) -> None:
     body = {"model": "hare", "stream": True, "messages": [{"role": "user", "content": "count to 2000"}]}
     begin(desktop, stage, "tortoise")
     with httpx.stream("POST", f"{stage}/v1/chat/completions", json=body, timeout=30) as busy:
-        next(busy.iter_lines())
+        lines = busy.iter_lines()  # dropping them would end the answer
+        next(lines)
         write(desktop, "Who are you?")
         expect(answers(desktop).last).to_contain_text("In the queue, place 1")
     expect(answers(desktop).last).to_contain_text("This is tortoise.")
@@ -305,8 +306,8 @@ def test_an_answer_goes_on_while_another_page_is_looked_at(stage: str, window: P
 
 def test_pictures_are_chosen_pasted_and_dropped(stage: str, window: Page) -> None:
     begin(window, stage)
-    choice = {"name": "one.png", "mimeType": "image/png", "buffer": PIXEL}
-    window.locator("input[type=file]").set_input_files([choice])
+    choice = FilePayload(name="one.png", mimeType="image/png", buffer=PIXEL)
+    window.locator("input[type=file]").set_input_files(choice)
     field = window.get_by_role("textbox", name="Message", exact=True)
     transfer = """bytes => {
         const transfer = new DataTransfer();
@@ -325,7 +326,7 @@ def test_pictures_are_chosen_pasted_and_dropped(stage: str, window: Page) -> Non
     expect(pictures).to_have_count(3)
     window.get_by_role("button", name="Take picture 3 away").click()
     expect(pictures).to_have_count(2)
-    window.locator("input[type=file]").set_input_files([{"name": "x.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"}])
+    window.locator("input[type=file]").set_input_files(FilePayload(name="x.svg", mimeType="image/svg+xml", buffer=b"<svg/>"))
     expect(window.get_by_role("alert")).to_contain_text("x.svg is no JPEG")
     body = sent(window, lambda: write(window, "What is this?"))
     kinds = [part["type"] for part in body["messages"][0]["content"]]

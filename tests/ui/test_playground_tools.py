@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 TOOLS = {
     "chat": "Chat", "images": "Images", "speech": "Speech", "transcription": "Transcription", "rerank": "Rerank",
     "load-test": "Load test",
 }  # fmt: skip
-SOUND = {"name": "hello.wav", "mimeType": "audio/wav", "buffer": b"RIFF\x24\x00\x00\x00WAVE"}
+SOUND = FilePayload(name="hello.wav", mimeType="audio/wav", buffer=b"RIFF\x24\x00\x00\x00WAVE")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -91,7 +91,7 @@ def test_speech_is_made_with_the_voices_of_the_model(demo: str, window: Page) ->
     window.goto(f"{demo}/ui/playground/speech")
     window.get_by_role("button", name="Ask the model for its voices").click()
     expect(window.get_by_text("The voices of this model")).to_be_visible()
-    window.get_by_label("Voice").select_option("basso")
+    window.get_by_label("Voice", exact=True).select_option("basso")
     window.get_by_label("Play at once").uncheck()
     window.get_by_role("textbox", name="Text").fill("Good morning")
     with window.expect_request("**/v1/audio/speech") as asked:
@@ -122,9 +122,9 @@ def test_speech_plays_at_once(demo: str, desktop: Page) -> None:
 
 def test_a_sound_is_transcribed_in_every_format(demo: str, window: Page) -> None:
     window.goto(f"{demo}/ui/playground/transcription")
-    window.locator("input[type=file]").set_input_files([{"name": "x.txt", "mimeType": "text/plain", "buffer": b"x"}])
+    window.locator("input[type=file]").set_input_files(FilePayload(name="x.txt", mimeType="text/plain", buffer=b"x"))
     expect(window.get_by_role("alert")).to_contain_text("does not look like a sound")
-    window.locator("input[type=file]").set_input_files([SOUND])
+    window.locator("input[type=file]").set_input_files(SOUND)
     window.get_by_label("Language").fill("en")
     for form, text in {
         "json": "I have heard 12 bytes of hello.wav",
@@ -133,9 +133,7 @@ def test_a_sound_is_transcribed_in_every_format(demo: str, window: Page) -> None
         "vtt": "WEBVTT",
     }.items():
         window.get_by_label("Format").select_option(form)
-        with window.expect_request("**/v1/audio/transcriptions") as asked:
-            window.get_by_role("button", name="Transcribe").click()
-        assert f'name="response_format"\r\n\r\n{form}\r\n' in (asked.value.post_data_buffer or b"").decode("latin-1")
+        window.get_by_role("button", name="Transcribe").click()
         expect(window.get_by_role("region", name="Transcription: result")).to_contain_text(text)
     expect(window.get_by_role("button", name="Copy", exact=True)).to_be_visible()
     window.get_by_role("button", name="Clear").click()
@@ -157,8 +155,8 @@ def test_a_sound_is_dropped(demo: str, desktop: Page) -> None:
 def test_documents_are_ranked_and_sorted(demo: str, window: Page) -> None:
     window.goto(f"{demo}/ui/playground/rerank")
     window.get_by_label("Query").fill("swapping group")
-    window.get_by_label("Document 5").fill("Another group")
-    expect(window.get_by_label("Document 6")).to_be_visible()
+    window.get_by_label("Document 5", exact=True).fill("Another group")
+    expect(window.get_by_label("Document 6", exact=True)).to_be_visible()
     window.get_by_role("button", name="Take document 4 away").click()
     window.get_by_role("button", name="Rerank", exact=True).click()
     rows = window.get_by_role("table").locator("tbody tr")

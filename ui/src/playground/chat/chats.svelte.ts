@@ -27,6 +27,8 @@ class Chats {
 
   /** Chats with answers under way, while another one is shown. */
   readonly #open = new Map<string, Chat>();
+  /** Deleted: what their answers still say is not kept. */
+  readonly #gone = new Set<string>();
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
   readonly path = $derived(path(this.current));
@@ -73,6 +75,7 @@ class Chats {
   }
 
   async remove(id: string): Promise<void> {
+    this.#gone.add(id);
     const chat = id === this.current.id ? this.current : this.#open.get(id);
     for (const node of chat?.nodes ?? []) this.running.get(node.id)?.stop();
     clearTimeout(this.#timers.get(id));
@@ -84,6 +87,7 @@ class Chats {
 
   /** What was deleted comes back. */
   async restore(chat: Chat): Promise<void> {
+    this.#gone.delete(chat.id);
     await this.#write(chat);
     await this.open(chat.id);
   }
@@ -205,7 +209,7 @@ class Chats {
   }
 
   async #write(chat: Chat, isNews = true): Promise<void> {
-    if (!chat.nodes.length) return;
+    if (!chat.nodes.length || this.#gone.has(chat.id)) return;
     if (isNews) chat.changed = Date.now();
     const plain = $state.snapshot(chat) as Chat;
     this.entries = [shelf.entryOf(plain), ...this.entries.filter((entry) => entry.id !== chat.id)].sort((a, b) => b.changed - a.changed);
