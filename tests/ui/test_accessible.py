@@ -10,7 +10,8 @@ from tests.ui.conftest import page_of
 
 PAGES = [
     "", "models?unlisted=1", "model?id=tortoise", "model?id=broken&tab=details", "model?id=hare&tab=snippets",
-    "model?id=hare&tab=logs", "model?id=nobody", "activity", "timeline", "playground/chat", "playground/images", "playground/speech",
+    "model?id=hare&tab=logs", "model?id=nobody", "activity", "timeline",
+    "playground/chat", "playground/images", "playground/speech",
     "playground/transcription", "playground/rerank", "playground/load-test", "logs", "performance", "hardware",
     "settings", "no/such/page",
 ]  # fmt: skip
