@@ -81,6 +81,7 @@ def test_every_import_is_of_the_standard_library_ours_or_a_dependency() -> None:
     known = {
         "httptools",
         "msgspec",
+        "opentelemetry",  # the extra `otel`
         "prometheus_client",
         "psutil",
         "pynvml",

@@ -25,6 +25,8 @@ def request(kept: Kept | None) -> RequestHead:
         (b"content-length", b"Content-Length", b"5"),
         (b"x-a", b"X-A", b"1"),
         (b"accept-encoding", b"Accept-Encoding", b"gzip, br"),
+        (b"traceparent", b"TraceParent", b"00-a-b-01"),
+        (b"tracestate", b"TraceState", b"c=d"),
     ]
     head.known = {b"host": b"a", b"authorization": b"Bearer secret", b"content-length": b"5"}
     head.kept = kept
@@ -35,23 +37,26 @@ async def test_a_kept_head_is_made_anew_for_another_upstream_path_or_set_of_keys
     loop = asyncio.get_running_loop()
     upstreams = [Upstream("127.0.0.1", 1, loop=loop), Upstream("127.0.0.1", 2, loop=loop, base_path=b"/base")]
     cases = [
-        (upstream, path, keys, is_read)
+        (upstream, path, keys, is_read, is_traced)
         for upstream in upstreams
         for path in (b"/v1/x", b"/x")
         for keys in (None, Keys(["secret"]), Keys(["other"]))
         for is_read in (False, True)
+        for is_traced in (False, True)
     ]
     kept = Kept()
-    for upstream, path, keys, is_read in [*cases, *reversed(cases)]:
+    for upstream, path, keys, is_read, is_traced in [*cases, *reversed(cases)]:
         for length in (5, 70):
             framing = b"Content-Length: %d\r\n" % length
-            ways: Any = {"remote": b"9.9.9.9", "keys": keys, "is_read": is_read}
+            ways: Any = {"remote": b"9.9.9.9", "keys": keys, "is_read": is_read, "is_traced": is_traced}
             said = heads.request_head(request(kept), upstream, path, framing, **ways)
             plain = heads.request_head(request(None), upstream, path, framing, **ways)
             assert said == plain
             assert framing in said
             assert (b"Accept-Encoding: gzip, br\r\n" in said) is not is_read
             assert (b"Accept-Encoding: gzip\r\n" in said) is is_read
+            assert (b"traceparent" in said.lower()) is not is_traced
+            assert (b"tracestate" in said.lower()) is not is_traced
 
 
 @pytest.mark.parametrize(

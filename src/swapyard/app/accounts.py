@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 
 from swapyard.config.schema import Config
@@ -15,6 +16,7 @@ from swapyard.observe.history import Change
 from swapyard.observe.inflight import InFlight
 from swapyard.observe.logs import Logger
 from swapyard.observe.metrics import Metrics, ModelNow
+from swapyard.observe.tracing import tracing_asked_for
 from swapyard.proxy.endpoints import TABLE
 from swapyard.proxy.recording import Recorder
 from swapyard.runtime.engine import Engine, Transition
@@ -39,6 +41,7 @@ class Accounts:
             store=self._store(config),
             captures=self._captures(config),
             metrics=Metrics(models=Known(lambda: self._models), routes={row.forward_path for row in TABLE}, now=self._now),
+            tracing=tracing_asked_for(os.environ, self._warn),
         )
 
     # --- reload ---
@@ -71,6 +74,8 @@ class Accounts:
         self.recorder.inflight.close()
         self.recorder.captures.close()
         await in_daemon_thread(self.recorder.store.close, "close the activity store")
+        if self.recorder.tracing is not None:
+            await in_daemon_thread(self.recorder.tracing.close, "send the last traces")
 
     # --- models ---
 

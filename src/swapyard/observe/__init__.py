@@ -10,6 +10,7 @@
     usage        token figures of an answer (ends, decoding: its bytes; findings: where figures stand; figures: what they
                  mean)
     metrics      what is counted for Prometheus (histogram: how; exposition: its text)
+    tracing      whether OpenTelemetry traces are asked for (spans: what a request becomes there)
     memory       of a process and its descendants
     system       processors, memory, network and GPUs of this machine
 

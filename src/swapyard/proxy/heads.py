@@ -12,6 +12,7 @@ from swapyard.observe.decoding import READABLE
 from swapyard.proxy.auth import Keys
 
 DROPPED_FROM_REQUEST = HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
+TRACE_CONTEXT = frozenset({b"traceparent", b"tracestate"})  # of W3C Trace Context: who is traced gets them anew at each hop
 DROPPED_FROM_RESPONSE = HOP_BY_HOP | {b"content-length"}
 # Where clients put keys: OpenAI and Anthropic, Azure, Google.
 CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
@@ -28,24 +29,26 @@ def request_head(
     remote: bytes,
     keys: Keys | None,
     is_read: bool = False,
+    is_traced: bool = False,
 ) -> bytes:
     """The head for the upstream. `path`: what it is asked for. `framing`: its framing field with its line end, or nothing.
     `remote`: the client's address. `keys`: the gateway's own, which are for nobody else to see. `is_read`: the answer is
-    read along, and must not come in a coding that cannot be undone.
+    read along, and must not come in a coding that cannot be undone. `is_traced`: `framing` brings the trace context, the
+    client's ends here.
 
     A head that repeats an earlier one of its connection is written once: `source` is all else that goes into it."""
     kept = head.kept
     if kept is None:
-        return _request_lines(head, upstream, path, remote, keys, is_read) + framing + b"\r\n"
-    source = (upstream, path, keys, is_read)
+        return _request_lines(head, upstream, path, remote, keys, is_read, is_traced) + framing + b"\r\n"
+    source = (upstream, path, keys, is_read, is_traced)
     if kept.source != source:
-        kept.made = _request_lines(head, upstream, path, remote, keys, is_read)
+        kept.made = _request_lines(head, upstream, path, remote, keys, is_read, is_traced)
         kept.source = source
     return kept.made + framing + b"\r\n"
 
 
 def _request_lines(
-    head: RequestHead, upstream: Upstream, path: bytes, remote: bytes, keys: Keys | None, is_read: bool
+    head: RequestHead, upstream: Upstream, path: bytes, remote: bytes, keys: Keys | None, is_read: bool, is_traced: bool
 ) -> bytes:
     known = head.known
     target = upstream.target(path, head.query)
@@ -55,6 +58,8 @@ def _request_lines(
     connection = known.get(b"connection")
     named = connection_tokens(connection) - {b"host"} if connection and connection.lower() not in PLAIN_CONNECTION else None
     dropped = DROPPED_FROM_REQUEST | named if named else DROPPED_FROM_REQUEST
+    if is_traced:
+        dropped |= TRACE_CONTEXT
     for key, name, value in with_readable_codings(head.fields) if is_read else head.fields:
         if key in dropped or (keys is not None and key in CREDENTIALS and keys.is_gateway_credential(value)):
             continue

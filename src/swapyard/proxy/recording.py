@@ -1,4 +1,4 @@
-"""What becomes of a request, told to whoever keeps account: the requests under way, the activity, captures, metrics.
+"""What becomes of a request, told to whoever keeps account: requests under way, activity, captures, metrics, traces.
 
 A `Recording` belongs to one exchange, which calls it at each turn of its life and ends it exactly once. Requests to metered
 endpoints are shown while they are under way; rows, captures and metrics are for the POSTs among them.
@@ -32,6 +32,7 @@ from swapyard.proxy.endpoints import Endpoint, Where, metered_below
 from swapyard.runtime.engine import Engine, Transition
 
 if TYPE_CHECKING:
+    from swapyard.observe.spans import Tracing
     from swapyard.proxy.asking import Wish
 
 CLIENT_LEFT: Final = 499  # the status of a request whose client left before it was answered, as the access log has it
@@ -57,6 +58,7 @@ class Recorder:
     store: ActivityStore
     captures: Captures
     metrics: Metrics
+    tracing: Tracing | None = None  # None: nobody wants traces
     waiting: dict[Recording, Recorded] = field(default_factory=dict)
     _loads: dict[str, tuple[float, float]] = field(default_factory=dict)  # the last of each model: from when until when
     _timer: asyncio.TimerHandle | None = None
@@ -141,7 +143,7 @@ class Recorder:
 
 class Recording:
     """One request. `is_metered`: it will have a row, and its answer is read along. `outcome`: how it ends, where its
-    exchange knows better than its status (set before `end`)."""
+    exchange knows better than its status (set before `end`). `trace`: None where none is wanted, or it will have no row."""
 
     __slots__ = (
         "_capture",
@@ -159,6 +161,7 @@ class Recording:
         "entry",
         "is_metered",
         "outcome",
+        "trace",
     )
 
     def __init__(self, recorder: Recorder, entry: Entry, head: RequestHead, path: str, *, is_metered: bool) -> None:
@@ -176,6 +179,8 @@ class Recording:
         self._capture: Capture | None = None
         self.entry = entry
         self.outcome = Outcome.COMPLETE
+        tracing = recorder.tracing
+        self.trace = tracing.begin(entry, path, head.fields) if tracing is not None and is_metered else None
 
     # --- on the way to its model ---
 
@@ -301,6 +306,8 @@ class Recording:
         )
         row_id = recorder.store.record(activity)
         recorder.metrics.finished(activity)
+        if self.trace is not None:
+            self.trace.end(activity)
         if self._capture is not None:
             if tap is not None and tap.unreadable:
                 recorder.captures.drop(self._capture)

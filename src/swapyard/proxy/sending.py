@@ -188,7 +188,13 @@ class Sending:
             remote, keys = self._client.remote.encode(), self._state.keys
         else:  # its head is made for it already
             framing = upstream.hop_fields + framing
-        return heads.request_head(self._head, upstream, self._path, framing, remote=remote, keys=keys, is_read=is_read)
+        trace = record.trace if record is not None else None
+        if trace is not None:
+            framing = trace.fields + framing
+        traced = trace is not None
+        return heads.request_head(
+            self._head, upstream, self._path, framing, remote=remote, keys=keys, is_read=is_read, is_traced=traced
+        )
 
     def request_paused(self, paused: bool) -> None:
         if self._upload is not None:

@@ -133,9 +133,9 @@ def main_values(row_id: int, one: Activity) -> tuple[object, ...]:
     return (
         row_id,
         int(one.ended),
-        _storable(one.model),
-        _storable(one.path),
-        _storable(one.content_type),
+        storable(one.model),
+        storable(one.path),
+        storable(one.content_type),
         one.status,
         usage.cache_tokens,
         usage.draft_tokens,
@@ -145,7 +145,7 @@ def main_values(row_id: int, one: Activity) -> tuple[object, ...]:
         usage.prompt_per_second,
         usage.tokens_per_second,
         max(one.duration_ms, usage.engine_ms),
-        _storable(one.error or usage.error or _status_text(one.status)),
+        storable(one.error or usage.error or _status_text(one.status)),
         msgspec.json.encode(one.metadata).decode() if one.metadata else "",
     )
 
@@ -165,12 +165,12 @@ def our_values(row_id: int, one: Activity) -> tuple[object, ...]:
         prefill,
         decode,
         usage.prompt_tokens,
-        _storable(one.client),
+        storable(one.client),
     )
 
 
-def _storable(text: str) -> str:
-    """SQLite takes no lone surrogates, which a header may bring."""
+def storable(text: str) -> str:
+    """Neither SQLite nor protobuf takes lone surrogates, which a header may bring."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
