@@ -225,7 +225,7 @@ def test_a_load_test_is_stopped(demo: str, window: Page) -> None:
     window.get_by_label("Max tokens").fill("5000")
     window.get_by_role("button", name="Go", exact=True).click()
     expect(window.get_by_role("list", name="Requests")).to_contain_text("1 2 3")
-    window.get_by_role("button", name="Stop").click()
+    window.get_by_role("button", name="Stop", exact=True).click()
     expect(window.get_by_role("list", name="Requests")).to_contain_text("stopped")
     window.get_by_role("button", name="Reset prompt and numbers").click()
     expect(window.get_by_label("Max tokens")).to_have_value("256")

@@ -1,5 +1,7 @@
-// Every page: its address, how it is called, and where its code is. Pages are loaded when they are first shown.
+// Every page: its address, how it is called, and where its code is. Pages are loaded when they are
+// first shown, but for the start page, which comes at once.
 import type { Component } from "svelte";
+import Now from "../pages/Now.svelte";
 import type { IconName } from "./icons";
 
 export interface Route {
@@ -17,7 +19,7 @@ export interface Route {
 }
 
 export const routes: readonly Route[] = [
-  { path: "", title: "Now", icon: "now", place: "main", key: "n", load: () => import("../pages/Now.svelte") },
+  { path: "", title: "Now", icon: "now", place: "main", key: "n", load: async () => ({ default: Now }) },
   { path: "models", title: "Models", icon: "models", place: "main", key: "m", load: () => import("../pages/Models.svelte") },
   { path: "model", title: "Model", icon: "models", place: "hidden", load: () => import("../pages/ModelDetail.svelte") },
   { path: "activity", title: "Activity", icon: "activity", place: "main", key: "a", load: () => import("../pages/Activity.svelte") },
