@@ -226,7 +226,7 @@ def test_a_flood_leaves_captures_the_time_to_be_looked_at() -> None:
     now = [0.0]
     captures = Captures(4 * 1024 * 1024, warn=lambda _: None, clock=lambda: now[0])
     begun: list[int] = []
-    for row_id in range(20_000):
+    for row_id in range(40_000):
         now[0] += 0.0004
         one = captures.begin(CHAT, FIELDS, b"{}")
         if one is not None:
@@ -236,4 +236,4 @@ def test_a_flood_leaves_captures_the_time_to_be_looked_at() -> None:
             begun.append(row_id)
     captures.close()
     assert 256 < len(begun) < 10_000
-    assert begun[-1] > 15_000  # it goes on with what comes later
+    assert begun[-1] > 30_000  # it goes on with what comes later

@@ -30,8 +30,8 @@ import zstandard
 from swapyard.observe.decoding import UndecodableError, decoder
 from swapyard.observe.redaction import shown_headers
 
-COMPRESS_AFTER: Final = 0.5  # seconds
-WORTHWHILE: Final = 1.0  # seconds; under a flood that would leave captures less than that, some are not begun
+COMPRESS_AFTER: Final = 10.0  # seconds: longer than captures live under a flood
+WORTHWHILE: Final = 5.0  # seconds; under a flood that would leave captures less than that, some are not begun
 MANY: Final = 256  # captures; fewer are no flood, however large
 WARN_EVERY: Final = 60.0  # seconds
 _LEVEL: Final = 6

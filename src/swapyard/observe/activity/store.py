@@ -28,7 +28,7 @@ from swapyard.observe.activity.statistics import Statistics
 from swapyard.observe.history import Change
 
 BATCH_SECONDS: Final = 0.05
-FLOOD_SECONDS: Final = 0.25  # in memory, while a batch brings half of what is kept, or more
+FLOOD_SECONDS: Final = 1.0  # in memory, while a batch brings half of what is kept, or more
 RETRY_SECONDS: Final = 30.0
 MOST_WAITING: Final = 20_000  # rows, while the disk makes the writer wait; about 20 MB
 DEFAULT_KEEP: Final = 1000
