@@ -23,7 +23,7 @@ from swapyard.http.draining import DrainWatch
 from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.pipeline import Pipeline, Waiting
 from swapyard.http.reading import UNWATCHED, Limits, RequestReader
-from swapyard.http.sockets import enable_keepalive, reset
+from swapyard.http.sockets import enable_keepalive, half_close, reset
 from swapyard.http.turns import ANSWERING, BETWEEN, DISCARDING, DROPPED, HELD, IDLE, OVER, PARSED, RAW, RECEIVING, Handler
 from swapyard.http.writing import CHUNKED, CLOSE, ResponseWriter
 
@@ -335,8 +335,7 @@ class ClientConnection(ResponseWriter):
         if read or self._server.closing or self._transport.is_closing():
             self._close()
             return
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        half_close(self._transport)
         self._stop_lingering()
         self._linger = self._server.loop.call_later(LINGER, self._close)
 
@@ -412,11 +411,8 @@ class ClientConnection(ResponseWriter):
         self._transport.write(data)
 
     def write_eof(self) -> bool:
-        """Half-closes a websocket. False where that is impossible (TLS, or it is closing already)."""
-        possible = self._transport.can_write_eof() and not self._transport.is_closing()
-        if possible:
-            self._transport.write_eof()
-        return possible
+        """Half-closes a websocket. False where that is impossible."""
+        return half_close(self._transport)
 
     def end_splice(self) -> None:
         """The other side of a splice has ended: so does this one, after what is written has left."""

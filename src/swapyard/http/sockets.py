@@ -1,4 +1,4 @@
-"""Options of TCP sockets that asyncio does not offer itself."""
+"""What TCP sockets can do and asyncio does not offer itself, or not safely."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def enable_keepalive(transport: asyncio.BaseTransport, seconds: int) -> None:
     if hasattr(socket, "TCP_KEEPIDLE"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)
+
+
+def half_close(transport: asyncio.WriteTransport) -> bool:
+    """Nothing more is sent, once what is written has left; the other direction goes on. False where that is impossible (TLS,
+    or it is closing already)."""
+    possible = transport.can_write_eof() and not transport.is_closing()
+    if possible:
+        transport.write_eof()
+    return possible
 
 
 def reset(transport: asyncio.Transport) -> None:

@@ -18,7 +18,7 @@ import httptools
 from swapyard.http.headers import Headers, ResponseHead, has_no_body
 from swapyard.http.repeats import PATIENCE, Kept, Mold
 from swapyard.http.sink import Cause, Sink, Tunnel, UpstreamError
-from swapyard.http.sockets import enable_keepalive, reset
+from swapyard.http.sockets import enable_keepalive, half_close, reset
 
 WRITE_HIGH = 256 * 1024
 LONGEST_HEAD = 256 * 1024  # bytes of a response head, 1xx responses before it included
@@ -156,11 +156,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.write(data)
 
     def write_eof(self) -> bool:
-        """Half-closes a tunnel. False where that is impossible (TLS, or it is closing already)."""
-        possible = self._transport.can_write_eof() and not self._transport.is_closing()
-        if possible:
-            self._transport.write_eof()
-        return possible
+        """Half-closes a tunnel. False where that is impossible."""
+        return half_close(self._transport)
 
     def end(self) -> None:
         """Ends a tunnel in order: what was written still leaves."""
