@@ -444,3 +444,57 @@ def test_heavy_code_is_fetched_only_where_it_is_needed(stage: str, window: Page)
     begin(window, stage)
     ask(window, "Who are you?")
     assert not re.search("katex|common-", " ".join(asked))
+
+
+@pytest.mark.parametrize("leave", ["reload", "goto"])
+def test_what_was_sent_is_there_however_soon_the_page_is_left(stage: str, window: Page, leave: str) -> None:
+    begin(window, stage, "tortoise")
+    window.get_by_role("textbox", name="Message", exact=True).fill("Do not lose this")
+    # In one script, so that nothing that the page does later can be what keeps it.
+    window.evaluate(
+        """leave => {
+            const enter = new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true });
+            document.querySelector("textarea").dispatchEvent(enter);
+            if (leave === "reload") location.reload();
+            else location.href = "about:blank";
+        }""",
+        leave,
+    )
+    if leave != "reload":
+        window.wait_for_url("about:blank")
+        window.goto(f"{stage}/ui/playground")
+    expect(window.locator("article.question p")).to_have_text("Do not lose this")
+    expect(answers(window)).to_contain_text("The page was left before this answer was over.")
+    window.get_by_role("button", name="Answer again").click()
+    expect(answers(window).last).to_contain_text("This is tortoise.")
+
+
+def test_what_is_being_typed_is_there_after_a_reload(stage: str, window: Page) -> None:
+    begin(window, stage)
+    window.get_by_role("textbox", name="Message", exact=True).fill("Not yet sen")
+    window.reload()
+    expect(window.get_by_role("textbox", name="Message", exact=True)).to_have_value("Not yet sen")
+    ask(window, "Sent")
+    window.get_by_role("textbox", name="Message", exact=True).fill("In the first")
+    window.get_by_role("button", name="New chat").locator("visible=true").first.click()
+    expect(window.get_by_role("textbox", name="Message", exact=True)).to_have_value("")
+    open_list(window)
+    shown_list(window).get_by_role("button", name=re.compile("^Sent")).click()
+    expect(window.get_by_role("textbox", name="Message", exact=True)).to_have_value("In the first")
+
+
+def test_what_an_answer_has_said_is_there_after_a_reload(stage: str, window: Page) -> None:
+    begin(window, stage)
+    write(window, "count to 5000")
+    expect(answers(window).last).to_contain_text(" 40 ")
+    window.reload()
+    expect(answers(window).last).to_contain_text(" 40 ")
+    expect(answers(window).last).to_contain_text("The page was left before this answer was over.")
+
+
+def test_a_chat_that_was_deleted_does_not_come_back_however_soon_the_page_is_left(stage: str, desktop: Page) -> None:
+    begin(desktop, stage)
+    ask(desktop, "Delete me")
+    desktop.get_by_role("button", name="What to do with Delete me").click()
+    desktop.get_by_role("menuitem", name="Delete").evaluate("item => { item.click(); location.reload(); }")
+    expect(desktop.get_by_text("Chats are kept here, in this browser.")).to_be_visible()

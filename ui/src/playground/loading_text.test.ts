@@ -24,6 +24,10 @@ test("the text of a load is told from reasoning, wherever it is cut", () => {
   }
 });
 
+test("a load that broke off after its first line is no reasoning", () => {
+  expect(split(["━━━━━"])).toEqual({ loading: "", reasoning: "" });
+});
+
 test("reasoning without a load passes unchanged, dashes in it and all", () => {
   expect(split([...REASONING])).toEqual({ loading: "", reasoning: REASONING });
   expect(split(["━━", "━ is a dash"])).toEqual({ loading: "", reasoning: "━━━ is a dash" });

@@ -25,9 +25,9 @@ export class LoadingSplitter {
     return told;
   }
 
-  /** What was held back because it might have been the beginning of a line of dashes. */
+  /** What was held back because it might have been the beginning of a line of dashes. A whole one was the beginning of a load. */
   end(): Told {
-    const reasoning = this.#state === "start" ? this.#held : "";
+    const reasoning = this.#state === "start" && !IS_LINE.test(this.#held.trim()) ? this.#held : "";
     this.#held = "";
     this.isLoading = false;
     return { loading: "", reasoning };

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { draftOf, keepDraft } from "./drafts";
 import { asMarkdown, fileName } from "./exporting";
 import { PARAMETERS, extraOf, faultOf, sampling } from "./parameters";
 import { LARGEST, accepted } from "./pictures";
 import { type Answer, type Chat, type Question, before, besides, branches, path, said, titleOf } from "./tree";
+import { merged } from "./unsaved";
 
 function question(id: string, parent: string | null, text = id): Question {
   return { id, role: "user", parent, at: 0, text, images: [] };
@@ -114,4 +116,26 @@ test("an exported chat has what is shown, with reasoning and failures apart", ()
   expect(text).toContain("<summary>Reasoning</summary>");
   expect(text).toContain("> Failed: broke\n> off");
   expect(fileName("Grüße: an/alle!", "md")).toMatch(/^gru\S*e-an-alle\.md$/);
+});
+
+describe("what was lost when the page was left", () => {
+  test("is put where it belongs, and what is newer stands", () => {
+    const kept = { ...chat([question("q", null), answer("a", "q", { text: "half" })]), changed: 5 };
+    const part = { ...chat([answer("a", "q", { text: "half an answer" }), question("q2", "a")]), changed: 6, title: "New" };
+    const both = merged(kept, part);
+    expect(ids(both.nodes)).toEqual(["q", "a", "q2"]);
+    expect([both.title, said(both.nodes).map((each) => each.text)]).toEqual(["New", ["q", "half an answer", "q2"]]);
+    expect(said(merged({ ...kept, changed: 7 }, part).nodes).map((each) => each.text)).toEqual(["q", "half", "q2"]);
+    expect(merged(undefined, part)).toBe(part);
+  });
+});
+
+describe("drafts", () => {
+  test("are kept by chat until they are empty", () => {
+    keepDraft("", "of the new one");
+    keepDraft("c", "of c");
+    expect([draftOf(""), draftOf("c"), draftOf("other")]).toEqual(["of the new one", "of c", ""]);
+    keepDraft("c", "");
+    expect([draftOf(""), draftOf("c")]).toEqual(["of the new one", ""]);
+  });
 });

@@ -6,11 +6,15 @@ import { toasts } from "../../lib/toasts.svelte";
 import { Answering } from "../answering.svelte";
 import { newId } from "../asking";
 import { conversation } from "../dialects";
+import { draftOf, keepDraft } from "./drafts";
 import { extraOf, sampling } from "./parameters";
 import * as shelf from "./shelf";
 import { type Answer, type Chat, type ChatSettings, type Node, type Question, before, besides, branches, childrenOf, find, path, said, titleOf } from "./tree";
+import * as unsaved from "./unsaved";
 
 const EVERY = 2000; // ms between two writes while an answer comes
+const SOON = 400; // ms until a change of settings is written
+const NONE: ReadonlySet<string> = new Set();
 const FIRST_SETTINGS: ChatSettings = { model: "", second: "", endpoint: "chat", system: "", values: {}, extra: "" };
 
 class Chats {
@@ -18,8 +22,7 @@ class Chats {
   entries = $state.raw<readonly shelf.Entry[]>([]);
   /** The answers under way, by the id of their node. */
   readonly running = new SvelteMap<string, Answering>();
-  /** What is being typed, and its pictures. */
-  draft = $state("");
+  /** Pictures that go with what is being typed. */
   images = $state<string[]>([]);
   /** This browser does not keep chats. */
   isForgetful = $state(false);
@@ -29,31 +32,63 @@ class Chats {
   readonly #open = new Map<string, Chat>();
   /** Deleted: what their answers still say is not kept. */
   readonly #gone = new Set<string>();
+  /** By chat, the messages that the shelf holds as they are. */
+  readonly #shelved = new Map<string, Set<string>>();
+  /** By chat, what was given to the shelf last. */
+  readonly #latest = new Map<string, Chat>();
+  #draft = $state("");
+  #isLeaving = false;
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
   readonly path = $derived(path(this.current));
   readonly isRunning = $derived(this.path.some((node) => node.role === "assistant" && besides(this.current, node).some((each) => this.running.has(each.id))));
 
-  /** Reads the list, and shows the chat with this id, if there is one, or else the last one. */
-  async start(id: string): Promise<void> {
+  /** What is being typed. */
+  get draft(): string {
+    return this.#draft;
+  }
+
+  set draft(text: string) {
+    this.#draft = text;
+    keepDraft(this.#draftName, text);
+  }
+
+  get #draftName(): string {
+    return this.current.nodes.length ? this.current.id : "";
+  }
+
+  /** Reads the list, and shows the chat with this id, if there is one, or else the last one; a new one where that talks to
+   * another model than `model`, if one is given. What is typed and sent meanwhile stays. */
+  async start(id: string, model: string): Promise<void> {
+    if (!this.hasEntries && model) this.current.settings.model = model;
     if (this.hasEntries) {
-      if (id && id !== this.current.id) await this.open(id);
+      if (id) await this.open(id);
+      if (model && this.current.nodes.length && this.current.settings.model !== model) this.begin();
+      if (model) this.current.settings.model = model;
       return;
     }
+    const last = id || load("playground.chat.open", "");
+    let found: Chat | undefined;
     try {
+      await unsaved.recover();
       this.entries = await shelf.entries();
-      const wanted = id || load("playground.chat.open", "");
-      if (this.current.nodes.length === 0 && wanted && this.entries.some((entry) => entry.id === wanted)) await this.open(wanted);
+      if (last) found = await this.read(last);
     } catch {
       this.isForgetful = true;
     }
+    const typed = this.draft;
+    if (found && !this.current.nodes.length && (!model || model === found.settings.model)) {
+      if (typed) keepDraft("", ""); // it goes where it can be seen
+      this.#show(found);
+    }
+    this.draft = typed || draftOf(this.#draftName);
     this.hasEntries = true;
   }
 
   async open(id: string): Promise<void> {
     if (id === this.current.id) return;
     try {
-      const found = this.#open.get(id) ?? (await shelf.read(id));
+      const found = await this.read(id);
       if (found) this.#show(found);
     } catch (error) {
       toasts.add({ tone: "bad", title: "This chat could not be read", text: error instanceof Error ? error.message : String(error) });
@@ -81,20 +116,27 @@ class Chats {
     clearTimeout(this.#timers.get(id));
     this.#open.delete(id);
     this.entries = this.entries.filter((entry) => entry.id !== id);
+    unsaved.noteDeleted(id);
+    keepDraft(id, "");
     if (id === this.current.id) this.begin();
-    await shelf.remove(id).catch(() => undefined);
+    await shelf.remove(id).then(() => this.#gone.has(id) && unsaved.forget(id), () => undefined);
   }
 
   /** What was deleted comes back. */
   async restore(chat: Chat): Promise<void> {
     this.#gone.delete(chat.id);
+    this.#shelved.delete(chat.id);
     await this.#write(chat);
     await this.open(chat.id);
   }
 
   async read(id: string): Promise<Chat | undefined> {
     if (id === this.current.id) return $state.snapshot(this.current) as Chat;
-    return this.#open.get(id) ?? shelf.read(id);
+    const open = this.#open.get(id);
+    if (open) return open;
+    const found = await shelf.read(id);
+    if (found) this.#shelved.set(id, new Set(found.nodes.map((node) => node.id)));
+    return found;
   }
 
   // --- talking ---
@@ -103,8 +145,8 @@ class Chats {
   send(): void {
     const text = this.draft.trim();
     if ((!text && !this.images.length) || this.isRunning || !this.current.settings.model) return;
-    const question = this.#ask(text, $state.snapshot(this.images), this.path.at(-1)?.id ?? null);
     this.draft = "";
+    const question = this.#ask(text, $state.snapshot(this.images), this.path.at(-1)?.id ?? null);
     this.images = [];
     this.#answerAll(question);
   }
@@ -176,10 +218,11 @@ class Chats {
     const answering = new Answering(endpoint, model, { model, ...conversation(endpoint, system, turns), ...sampling(endpoint, values), ...more });
     this.running.set(node.id, answering);
     this.#open.set(chat.id, chat);
+    void this.#write(chat); // before it is sent: whatever becomes of the answer, the question is kept
     const saving = setInterval(() => (keep(kept, answering), void this.#write(chat)), EVERY);
     await answering.run();
     clearInterval(saving);
-    keep(kept, answering);
+    keep(kept, answering, this.#isLeaving);
     this.running.delete(node.id);
     await this.#write(chat);
   }
@@ -187,12 +230,11 @@ class Chats {
   // --- keeping ---
 
   #show(chat: Chat): void {
-    if (this.current.nodes.length) this.#writeSoon(this.current, 0);
     this.current = chat;
     // The page watches what `current` gives, so answers have to write there too.
     this.#open.set(chat.id, this.current);
     save("playground.chat.open", chat.id);
-    this.draft = "";
+    this.#draft = draftOf(this.#draftName);
     this.images = [];
   }
 
@@ -203,19 +245,42 @@ class Chats {
     await this.#write(chat, false);
   }
 
-  #writeSoon(chat: Chat, wait = 400): void {
+  #writeSoon(chat: Chat): void {
+    unsaved.note($state.snapshot(chat) as Chat, this.#shelved.get(chat.id) ?? NONE);
     clearTimeout(this.#timers.get(chat.id));
-    this.#timers.set(chat.id, setTimeout(() => void this.#write(chat, false), wait));
+    this.#timers.set(chat.id, setTimeout(() => void this.#write(chat, false), SOON));
+  }
+
+  /** The page is about to be left; who is still here a while later has stayed after all. */
+  leave(): void {
+    this.#isLeaving = true;
+    setTimeout(() => (this.#isLeaving = false), 2000);
+    this.keepAll();
+  }
+
+  /** What the answers under way have said so far; the page may be gone after this. */
+  keepAll(): void {
+    for (const chat of this.#open.values()) {
+      const running = chat.nodes.filter((node) => node.role === "assistant" && this.running.has(node.id)) as Answer[];
+      for (const node of running) keep(node, this.running.get(node.id) as Answering, this.#isLeaving);
+      if (running.length) void this.#write(chat);
+    }
   }
 
   async #write(chat: Chat, isNews = true): Promise<void> {
     if (!chat.nodes.length || this.#gone.has(chat.id)) return;
     if (isNews) chat.changed = Date.now();
+    clearTimeout(this.#timers.get(chat.id));
     const plain = $state.snapshot(chat) as Chat;
+    unsaved.note(plain, this.#shelved.get(chat.id) ?? NONE);
+    this.#latest.set(chat.id, plain);
     this.entries = [shelf.entryOf(plain), ...this.entries.filter((entry) => entry.id !== chat.id)].sort((a, b) => b.changed - a.changed);
     if (chat.id === this.current.id) save("playground.chat.open", chat.id);
+    const over = plain.nodes.map((node) => node.id).filter((id) => !this.running.has(id));
     try {
       await shelf.write(plain);
+      this.#shelved.set(chat.id, new Set(over));
+      if (this.#latest.get(chat.id) === plain && !this.#gone.has(chat.id)) unsaved.forget(chat.id);
     } catch (error) {
       if (!this.isForgetful) toasts.add({ tone: "bad", title: "This chat cannot be kept in the browser", text: `${error instanceof Error ? error.message : String(error)} It is lost when the page is closed: export it.` });
       this.isForgetful = true;
@@ -223,9 +288,11 @@ class Chats {
   }
 }
 
-function keep(node: Answer, answering: Answering): void {
+/** `isLeaving`: that the connection broke off is no news, and the answer is not over. */
+function keep(node: Answer, answering: Answering, isLeaving = false): void {
   const { text, reasoning, reasoned, loading, error, numbers } = answering;
   Object.assign(node, { text, reasoning, reasoned, loading, error, numbers });
+  if (isLeaving && error?.status === 0) Object.assign(node, { error: null, numbers: null });
 }
 
 function fresh(settings: Partial<ChatSettings>): Chat {
@@ -234,3 +301,8 @@ function fresh(settings: Partial<ChatSettings>): Chat {
 }
 
 export const chats = new Chats();
+
+// A hidden page may be ended without another word, so hiding counts as leaving.
+addEventListener("beforeunload", () => chats.leave());
+addEventListener("pagehide", () => chats.leave());
+document.addEventListener("visibilitychange", () => document.hidden && chats.keepAll());

@@ -11,6 +11,8 @@ export interface Entry {
 
 const NAME = "swapyard.playground";
 let opened: Promise<IDBDatabase> | null = null;
+/** Once it is open, writes begin at once: there may be no later when the page is being left. */
+let base: IDBDatabase | null = null;
 
 function database(): Promise<IDBDatabase> {
   opened ??= new Promise<IDBDatabase>((resolve, reject) => {
@@ -19,7 +21,7 @@ function database(): Promise<IDBDatabase> {
       request.result.createObjectStore("chats", { keyPath: "id" });
       request.result.createObjectStore("entries", { keyPath: "id" });
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => resolve((base = request.result));
     request.onerror = () => reject(request.error ?? new Error("IndexedDB cannot be opened"));
   });
   return opened;
@@ -37,21 +39,36 @@ export async function read(id: string): Promise<Chat | undefined> {
 
 /** Rejects when there is no room left. */
 export async function write(chat: Chat): Promise<void> {
-  const transaction = (await database()).transaction(["chats", "entries"], "readwrite");
-  transaction.objectStore("chats").put(chat);
-  transaction.objectStore("entries").put(entryOf(chat));
-  await completed(transaction);
+  const transaction = writing(base ?? (await database()));
+  put(transaction, chat);
+  await committed(transaction);
 }
 
 export async function remove(id: string): Promise<void> {
-  const transaction = (await database()).transaction(["chats", "entries"], "readwrite");
+  const transaction = writing(base ?? (await database()));
   transaction.objectStore("chats").delete(id);
   transaction.objectStore("entries").delete(id);
-  await completed(transaction);
+  await committed(transaction);
+}
+
+/** Puts in its place what `change` makes of what is there. */
+export async function change(id: string, change: (kept: Chat | undefined) => Chat): Promise<void> {
+  const transaction = writing(base ?? (await database()));
+  put(transaction, change(await done<Chat | undefined>(transaction.objectStore("chats").get(id))));
+  await committed(transaction);
 }
 
 export function entryOf(chat: Chat): Entry {
   return { id: chat.id, title: chat.title, changed: chat.changed, count: chat.nodes.length };
+}
+
+function writing(database: IDBDatabase): IDBTransaction {
+  return database.transaction(["chats", "entries"], "readwrite");
+}
+
+function put(transaction: IDBTransaction, chat: Chat): void {
+  transaction.objectStore("chats").put(chat);
+  transaction.objectStore("entries").put(entryOf(chat));
 }
 
 function done<T>(request: IDBRequest<T>): Promise<T> {
@@ -61,7 +78,9 @@ function done<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
-function completed(transaction: IDBTransaction): Promise<void> {
+/** Without waiting for what was put: a page that is left meanwhile takes nothing back. */
+function committed(transaction: IDBTransaction): Promise<void> {
+  transaction.commit();
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onerror = transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB failed"));
