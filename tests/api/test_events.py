@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,7 +62,7 @@ async def test_a_stream_begins_with_the_present_state(yard: Yard) -> None:
     assert [kind for kind, _ in told] == [*as_llama_swap_has_them, "queue", "load", "load"]
     assert told[0][1]["source"] == "proxy"
     assert "hello" in told[0][1]["data"]
-    assert told[1][1] == {"source": "upstream", "data": ""}
+    assert told[1][1] == {"source": "upstream", "data": "", "times": []}
     assert told[2][1] == [
         {"id": "a", "name": "", "description": "", "state": "stopped", "unlisted": True, "peerID": ""},
         {
@@ -96,9 +97,27 @@ async def test_news_and_both_logs_follow(yard: Yard) -> None:
     assert (kind, data["source"]) == ("logData", "proxy")
     assert "careful" in data["data"]
     yard.logs.upstream_writer("m")(b"tok\xffen\n")
-    assert read(await body(stream)) == [("logData", {"source": "upstream", "data": "<m> tok\ufffden\n"})]
+    [(kind, data)] = read(await body(stream))
+    assert (kind, data["source"], data["data"]) == ("logData", "upstream", "<m> tok\ufffden\n")
     await stream.leave()
     assert not yard.bus.watched
+
+
+async def test_lines_tell_when_they_came_and_a_new_stream_tells_the_same(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([1_000_000_000, 2_000_000_000])
+    monkeypatch.setattr("swapyard.observe.monitor.time", SimpleNamespace(time_ns=lambda: next(now)))
+    write = yard.logs.upstream_writer("m")
+    write(b"one\ntwo\n")
+    stream = yard.open("/api/events")
+    assert read(await body(stream))[1][1] == {"source": "upstream", "data": "<m> one\n<m> two\n", "times": [[0, 1000]]}
+    write(b"three\n")
+    assert read(await body(stream))[0][1]["times"] == [[0, 2000]]
+    later = yard.open("/api/events")
+    assert read(await body(later))[1][1]["times"] == [[0, 1000], [2, 2000]]
+    await stream.leave()
+    await later.leave()
 
 
 async def test_silence_is_broken_by_comments(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swapyard.observe.lines import Access, Level, access_text, duration, printable, quoted
+from swapyard.observe.lines import Access, Level, access_text, duration, in_lines, printable, quoted
 from swapyard.observe.stamps import LAYOUTS, TimeFormat
 
 
@@ -110,3 +110,9 @@ def test_times_are_local_days_are_space_padded_and_a_whole_second_has_no_fractio
 def test_the_second_that_is_remembered_gives_way_to_the_next() -> None:
     times = TimeFormat("stampmilli")
     assert times.stamp(SUNDAY) != times.stamp(SUNDAY + 10**9)
+
+
+def test_a_text_of_several_lines_becomes_lines_that_no_other_is_mistaken_for() -> None:
+    told = "exited with code 3; its last output:\nboom\n[INFO] all is well\x1b[0m"
+    assert in_lines(told) == ["exited with code 3; its last output:", "  | boom", "  | [INFO] all is well\x1b[0m"]
+    assert in_lines("one") == ["one"]

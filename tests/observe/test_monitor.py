@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from types import SimpleNamespace
+
+import pytest
 
 from swapyard.observe.monitor import HISTORY_BYTES, QUEUE_BYTES, LogMonitor, dropped_marker
 from swapyard.observe.ring import ByteRing
@@ -133,3 +136,29 @@ async def test_a_closed_reader_is_forgotten() -> None:
     reader.close()
     monitor.write(b"nobody hears this")
     assert await reader.next() is None
+
+
+def test_the_times_of_lines_go_with_the_lines_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((1, 2, 3, 3))
+    monkeypatch.setattr("swapyard.observe.monitor.time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    log = LogMonitor(capacity=12, has_times=True)
+    for lines in (b"one\ntwo\n", b"three\n", b"four\nfive\n"):
+        log.write(lines)
+    assert log.timed_history() == (b"e\nfour\nfive\n", [(0, 2), (1, 3)])
+    log.write(b"six\n")  # in the same millisecond as the lines before
+    assert log.timed_history() == (b"ur\nfive\nsix\n", [(0, 3)])
+
+
+async def test_what_waits_for_a_reader_keeps_its_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(9))
+    monkeypatch.setattr("swapyard.observe.monitor.time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    log = LogMonitor(has_times=True)
+    log.write(b"past\n")
+    reader = log.subscribe(history=False, limit=12)
+    for _ in range(3):
+        log.write(b"again\n")
+    assert await reader.next() == b"again\nagain\n" + dropped_marker(6)
+    assert reader.marks == [(0, 1), (1, 2)]
+    log.write(b"later\n")
+    assert (await reader.next(), reader.marks) == (b"later\n", [(0, 4)])
+    reader.close()

@@ -9,7 +9,7 @@ is dropped (`Feed`); of logs it loses lines, with a mark.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +20,8 @@ from swapyard.api.services import Services
 from swapyard.api.status import model_status
 from swapyard.config.schema import Config
 from swapyard.observe.bus import message
+from swapyard.observe.logs import Logs
+from swapyard.observe.monitor import Mark
 
 HEARTBEAT = 15.0  # seconds of silence before a comment is sent: proxies cut what is silent for long
 _COMMENT = b":\n\n"
@@ -43,11 +45,7 @@ class Weave:
     def __init__(self, services: Services) -> None:
         logs = services.logs
         self._feed = services.bus.subscribe()
-        self._sources: list[tuple[Source, Callable[[bytes], bytes]]] = [
-            (self._feed, lambda events: events),
-            (logs.monitor("proxy").subscribe(history=False), lambda data: _log_event("proxy", data)),
-            (logs.monitor("upstream").subscribe(history=False), lambda data: _log_event("upstream", data)),
-        ]
+        self._sources: list[Source] = [self._feed, LogNews("proxy", logs), LogNews("upstream", logs)]
         self._first: bytes | None = _present_state(services)
         self._pending: dict[asyncio.Task[bytes | None], int] = {}
         self._closed = False
@@ -58,29 +56,45 @@ class Weave:
             return first
         if self._closed:
             return None
-        for at, (source, _) in enumerate(self._sources):
+        for at, source in enumerate(self._sources):
             if at not in self._pending.values():
                 self._pending[asyncio.create_task(source.next(), name="event stream: a source")] = at
         done, _ = await asyncio.wait(self._pending, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
         if not done:
             return _COMMENT
         told = b""
-        for at, data in sorted((self._pending.pop(task), task.result()) for task in done):
+        for _, data in sorted((self._pending.pop(task), task.result()) for task in done):
             if data is None:  # dropped, or Swapyard shuts down
                 self.close()
                 await asyncio.gather(*self._pending)
                 return None
-            told += self._sources[at][1](data)
+            told += data
         return told
 
     def close(self) -> None:
         self._closed = True
-        for source, _ in self._sources:
+        for source in self._sources:
             source.close()
 
 
-def _log_event(source: str, data: bytes) -> bytes:
-    return message("logData", {"source": source, "data": data.decode(errors="replace")})
+class LogNews:
+    """What is written to a log from now on, as events."""
+
+    def __init__(self, name: str, logs: Logs) -> None:
+        self._name = name
+        self._log = logs.monitor(name).subscribe(history=False)
+
+    async def next(self) -> bytes | None:
+        data = await self._log.next()
+        return None if data is None else _log_event(self._name, data, self._log.marks)
+
+    def close(self) -> None:
+        self._log.close()
+
+
+def _log_event(source: str, data: bytes, marks: Sequence[Mark]) -> bytes:
+    """`times`: when its lines came (`observe.monitor`)."""
+    return message("logData", {"source": source, "data": data.decode(errors="replace"), "times": marks})
 
 
 def _present_state(services: Services) -> bytes:
@@ -88,8 +102,8 @@ def _present_state(services: Services) -> bytes:
     config = services.config()
     return b"".join(
         [
-            _log_event("proxy", logs.monitor("proxy").history()),
-            _log_event("upstream", logs.monitor("upstream").history()),
+            _log_event("proxy", *logs.monitor("proxy").timed_history()),
+            _log_event("upstream", *logs.monitor("upstream").timed_history()),
             message("modelStatus", model_status(config, services.states())),
             message("uiConfig", ui_config(config)),
             message("profileChanged", {"active": services.active_profile()}),

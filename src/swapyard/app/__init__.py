@@ -48,7 +48,7 @@ from swapyard.http.server import ClientConnection, Server
 from swapyard.http.tls import Certificate
 from swapyard.observe.bus import Bus
 from swapyard.observe.history import History
-from swapyard.observe.lines import Level
+from swapyard.observe.lines import Level, in_lines
 from swapyard.observe.logs import Logs, StandardLogging
 from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
@@ -285,9 +285,9 @@ class App:
         try:
             await self.engine.load(model)
         except RequestError as error:
-            self.log.log(
-                Level.INFO if self._stopping.is_set() else Level.ERROR, "preload of %s failed: %s", model, error.message
-            )
+            level = Level.INFO if self._stopping.is_set() else Level.ERROR
+            for line in in_lines(f"preload of {model} failed: {error.message}"):
+                self.log.log(level, "%s", line)
         else:
             self.log.info("<%s> is preloaded", model)
 

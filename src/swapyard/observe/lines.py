@@ -45,6 +45,13 @@ def access_text(entry: Access) -> str:
     return f'Request {remote} "{method} {path} {proto}" {status} {size} "{agent}" {duration(seconds)}'
 
 
+def in_lines(text: str) -> list[str]:
+    """What runs over several lines (a cause, and a server's last output), each fit for a log line of its own; those after
+    the first are set off, so that none can pass for another one of ours."""
+    first, *others = text.split("\n")
+    return [first, *(f"  | {other}" for other in others)]
+
+
 def printable(text: str) -> str:
     """`text` with whatever does not print written as an escape (`\\n`, `\\x1b`, `\\u2028`)."""
     if text.isprintable():

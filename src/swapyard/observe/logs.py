@@ -74,8 +74,8 @@ class Logs:
         output: Output | None = None,
     ) -> None:
         """`output`: where the combined log goes besides its history (`observe.output.standard_output()`); None: nowhere."""
-        self.proxy = LogMonitor()
-        self.upstream = LogMonitor()
+        self.proxy = LogMonitor(has_times=True)
+        self.upstream = LogMonitor(has_times=True)
         self.combined = LogMonitor()
         self._models: dict[str, LogMonitor] = {}
         self._proxy_is_shown = to_stdout in ("proxy", "both")

@@ -12,7 +12,7 @@ from swapyard.core.messages import Event, RunId
 from swapyard.http.forward_proxy import ForwardProxy
 from swapyard.http.tls import server_verification
 from swapyard.http.upstream import Limits, Upstream
-from swapyard.observe.lines import Level
+from swapyard.observe.lines import Level, in_lines
 from swapyard.observe.logs import Logs
 from swapyard.runtime.engine import RunProcess
 from swapyard.runtime.launchers import Launcher
@@ -32,13 +32,18 @@ class ConfiguredLaunchpad:
 
     def supervise(self, run: RunId, model: str, notify: Callable[[Event], None]) -> Supervisor:
         logger = self._logs.proxy_logger()
+
+        def log(level: str, text: str) -> None:
+            for line in in_lines(text):
+                logger.log(Level.named(level), "<%s> %s", model, line)
+
         return Supervisor(
             run,
             self._spec(model),
             self._launcher,
             notify=notify,
             output=self._logs.upstream_writer(model),
-            log=lambda level, text: logger.log(Level.named(level), "<%s> %s", model, text),
+            log=log,
         )
 
     def _spec(self, name: str) -> RunSpec:
