@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -32,7 +33,7 @@ def lines(page: Page, title: str) -> Any:
 
 def test_the_log_goes_on_and_the_pages_own_requests_are_hidden(talkative: str, window: Page) -> None:
     window.goto(f"{talkative}/ui/logs")
-    log = lines(window, "Swapyard")
+    log = lines(window, "Everything")
     expect(log).to_contain_text("POST /v1/embeddings")
     visible = log.locator("div:not([hidden])")
     expect(visible.filter(has_text="/ui/")).to_have_count(0)
@@ -50,7 +51,7 @@ def test_a_filter_shows_marks_and_counts_what_matches(talkative: str, window: Pa
     log = lines(window, "Swapyard")
     expect(log.locator("div:not([hidden])")).to_have_count(2)
     expect(log.locator("mark").first).to_have_text("squirrel> starting")
-    expect(window.get_by_role("status").filter(has_text="2 of ")).to_be_visible()
+    expect(window.get_by_role("status").filter(has_text=re.compile(r"2 of \d+ lines, 2 matches"))).to_be_visible()
     window.reload()
     expect(log.locator("div:not([hidden])")).to_have_count(2)
     field.fill("(oops")
@@ -113,15 +114,89 @@ def test_lines_wrap_grow_are_copied_downloaded_and_cleared(talkative: str, windo
     expect(log.locator("div")).to_have_count(0)
 
 
-def test_the_log_of_a_model_is_a_click_away(talkative: str, window: Page) -> None:
+def test_one_stream_is_narrowed_by_source_and_model(talkative: str, window: Page) -> None:
     window.goto(f"{talkative}/ui/logs")
-    window.get_by_role("group", name="Logs to show").get_by_role("button", name="Squirrel").click()
-    expect(lines(window, "Squirrel")).to_contain_text("loading model 'squirrel'")
-    assert "source=squirrel" in window.url
+    everything = lines(window, "Everything")
+    expect(everything).to_contain_text("loading model 'squirrel'")
+    told = everything.inner_text()
+    assert told.index("<squirrel> starting") < told.index("loading model 'squirrel'") < told.index("<squirrel> ready")
+    window.get_by_role("group", name="Only lines about").get_by_role("button", name="Squirrel").click()
+    visible = lines(window, "Squirrel").locator("div:not([hidden])")
+    expect(visible.filter(has_not_text="squirrel")).to_have_count(0)
+    expect(visible.filter(has_text="[INFO] <squirrel> starting")).to_have_count(1)
+    window.get_by_role("group", name="Only lines of").get_by_role("button", name="Servers").click()
+    expect(visible.filter(has_text="loading model 'squirrel'")).to_have_count(1)
+    expect(visible.filter(has_text="[INFO]")).to_have_count(0)
+    assert "source=upstream" in window.url
+    assert "model=squirrel" in window.url
+    window.reload()
+    expect(visible.filter(has_text="loading model 'squirrel'")).to_have_count(1)
+
+
+def test_errors_are_jumped_to_and_a_failed_start_is_whole_lines(stopped: str, window: Page) -> None:
+    ask(stopped, "broken")
+    ask(stopped, "hare")
+    window.goto(f"{stopped}/ui/logs")
+    log = lines(window, "Everything")
+    told = log.locator("div.error:not([hidden])", has_text="<broken>")
+    expect(told.filter(has_text="its last output:").last).to_be_attached()
+    expect(told.filter(has_text="[ERROR] <broken>   | ").last).to_be_attached()
+    expect(log).not_to_contain_text("\\n")
+    expect(window.get_by_role("group", name="Errors in Everything")).to_contain_text("error")
+    current = log.locator(".current.error")
+    window.get_by_role("button", name="Previous error").click()
+    expect(current).to_be_in_viewport()
+    expect(current).to_have_text(told.filter(has_text="its last output:").last.inner_text())
+    window.get_by_role("heading", name="Logs").click()
+    window.keyboard.press("e")
+    expect(current).to_be_in_viewport()
+    window.keyboard.press("Shift+E")
+    expect(current).to_have_text(told.filter(has_text="its last output:").last.inner_text())
+
+
+def test_a_link_leads_to_the_same_line_again(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs")
+    log = lines(window, "Everything")
+    line = log.locator("div:not([hidden])", has_text="[INFO] <squirrel> starting")
+    assert len(line.get_attribute("data-at") or "") == len("12:34:56")
+    line.click(position={"x": 200, "y": 5})
+    expect(line).to_have_class("info current")
+    assert "at=" in window.url
+    window.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    window.get_by_role("button", name="Copy a link to this place in Everything").click()
+    link = window.evaluate("window.copied")
+    for _ in range(3):
+        ask(talkative)
+    window.goto("about:blank")
+    window.goto(link)
+    expect(line).to_have_class("info current")
+    expect(line).to_be_in_viewport()
+    expect(window.get_by_text("Not following")).to_be_visible()
+    window.get_by_role("button", name="To the end").click()
+    expect(window.get_by_text("Following", exact=True)).to_be_visible()
+    assert "at=" not in window.url
+    window.goto(f"{talkative}/ui/logs?at=1000")
+    expect(window.get_by_text("The line of this link is no longer kept")).to_be_visible()
+
+
+def test_times_stand_beside_the_lines_until_they_are_turned_off(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs?source=proxy")
+    log = lines(window, "Swapyard")
+    expect(log.locator("div").first).to_be_attached()
+    button = window.get_by_role("button", name="Times beside the lines")
+    is_on = button.get_attribute("aria-pressed") == "true"
+    gutter = "line => getComputedStyle(line, '::before').content"
+    first = log.locator("div").first
+    assert (first.evaluate(gutter) != "none") is is_on
+    button.click()
+    assert (first.evaluate(gutter) != "none") is not is_on
+    window.reload()
+    expect(button).to_have_attribute("aria-pressed", str(not is_on).lower())
 
 
 def test_two_logs_share_the_width_as_the_keyboard_says(talkative: str, desktop: Page) -> None:
     desktop.goto(f"{talkative}/ui/logs")
+    desktop.get_by_role("button", name="Side by side").click()
     expect(lines(desktop, "Swapyard")).to_be_visible()
     expect(lines(desktop, "All servers")).to_contain_text("loading model")
     border = desktop.get_by_role("separator", name="Width of the first log")

@@ -4,7 +4,7 @@
 // of the last news. A stream begins with the present state, so a new one replaces what is known without emptying it first.
 import type { Change, ModelStatus, TransitionPage } from "./api.gen";
 import { call, get } from "./api";
-import { LogTail } from "./log_tail";
+import { LogTail, type Mark } from "./log_tail";
 import { type Inflight, type InflightEvent, applyInflight } from "./inflight";
 import { session } from "./session.svelte";
 import { readEvents } from "./sse";
@@ -182,8 +182,8 @@ class Live {
         this.activityId = (parsed as { id: number }).id;
         break;
       case "logData": {
-        const { source, data: lines } = parsed as { source: "proxy" | "upstream"; data: string };
-        this.logs[source]?.append(lines);
+        const { source, data: lines, times } = parsed as { source: "proxy" | "upstream"; data: string; times?: readonly Mark[] };
+        this.logs[source]?.append(lines, times);
         break;
       }
     }

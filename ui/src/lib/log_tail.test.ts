@@ -4,7 +4,7 @@ import { LogTail } from "./log_tail";
 test("history replaces, later lines are added", () => {
   const tail = new LogTail();
   const heard: [string, boolean][] = [];
-  tail.subscribe((text, isHistory) => heard.push([text, isHistory]));
+  tail.subscribe(({ text }, isHistory) => heard.push([text, isHistory]));
   tail.append("old\n");
   tail.append("new\n");
   expect(tail.text).toBe("old\nnew\n");

@@ -2,17 +2,29 @@
 
 const KEPT = 4 * 1024 * 1024; // characters
 
-export type LogListener = (text: string, isHistory: boolean) => void;
+/** From this line on (counted from 0) the lines came at this time, in ms since the epoch. */
+export type Mark = readonly [line: number, ms: number];
+
+/** Whole lines. */
+export interface Chunk {
+  text: string;
+  times: readonly Mark[];
+}
+
+export type LogListener = (chunk: Chunk, isHistory: boolean) => void;
 
 export class LogTail {
-  #chunks: string[] = [];
+  #chunks: Chunk[] = [];
   #size = 0;
   #awaitsHistory = true;
   readonly #listeners = new Set<LogListener>();
 
+  get chunks(): readonly Chunk[] {
+    return this.#chunks;
+  }
+
   get text(): string {
-    if (this.#chunks.length > 1) this.#chunks = [this.#chunks.join("")];
-    return this.#chunks[0] ?? "";
+    return this.#chunks.map(({ text }) => text).join("");
   }
 
   /** What comes next is what the server remembers: it replaces everything. */
@@ -20,30 +32,30 @@ export class LogTail {
     this.#awaitsHistory = true;
   }
 
-  append(text: string): void {
+  append(text: string, times: readonly Mark[] = []): void {
     const isHistory = this.#awaitsHistory;
     this.#awaitsHistory = false;
     if (isHistory) {
       this.#chunks = [];
       this.#size = 0;
     }
-    this.#chunks.push(text);
+    const chunk = { text, times };
+    this.#chunks.push(chunk);
     this.#size += text.length;
     if (this.#size > KEPT) this.#shorten();
-    for (const listener of this.#listeners) listener(text, isHistory);
+    for (const listener of this.#listeners) listener(chunk, isHistory);
   }
 
-  /** `isHistory`: the text replaces what was told before. Returns how to stop. */
+  /** `isHistory`: the lines replace what was told before. Returns how to stop. */
   subscribe(listener: LogListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** To half its size, so that it does not happen with every line; whole lines. */
+  /** To about half its size, so that it does not happen with every line. */
   #shorten(): void {
-    const text = this.text;
-    const from = text.indexOf("\n", text.length - KEPT / 2) + 1;
-    this.#chunks = [text.slice(from)];
-    this.#size = text.length - from;
+    let gone = 0;
+    while (gone < this.#chunks.length - 1 && this.#size > KEPT / 2) this.#size -= this.#chunks[gone++]?.text.length ?? 0;
+    this.#chunks = this.#chunks.slice(gone);
   }
 }

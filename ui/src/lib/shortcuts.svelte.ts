@@ -9,6 +9,7 @@ export const SHORTCUTS: readonly { keys: string; does: string }[] = [
   ...routes.flatMap(({ key, title }) => (key ? [{ keys: `g ${key}`, does: `Go to ${title}` }] : [])),
   { keys: "/", does: "Search on this page" },
   { keys: "j k", does: "Next and previous row of a list" },
+  { keys: "e", does: "Next error in a log; with Shift the one before" },
   { keys: "?", does: "These shortcuts" },
   { keys: "Esc", does: "Close what is open" },
 ];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compile, isOwn, levelOf, ranges, split } from "./lines";
+import { compile, entriesOf, isOwn, levelOf, mergedByTime, modelOf, ranges, split, timeIn } from "./lines";
 
 test("a line's level is what it says, or what it sounds like", () => {
   expect(levelOf("[INFO] swapyard listens")).toBe("info");
@@ -37,4 +37,26 @@ test("matches are found in any case, empty ones mark nothing", () => {
 test("pieces become whole lines, and a progress bar its last state", () => {
   expect(split("a\r\n 10%\r 20%\r 30%\nhalf")).toEqual({ lines: ["a", " 30%"], rest: "half" });
   expect(split("")).toEqual({ lines: [], rest: "" });
+});
+
+test("lines have the times that the server tells, and two logs become one by them", () => {
+  const ours = entriesOf({ text: "a\nb\nc\n", times: [[0, 10], [2, 30]] }, "proxy");
+  expect(ours.map(({ at }) => at)).toEqual([10, 10, 30]);
+  const theirs = entriesOf({ text: "x\ny\nz\n", times: [[0, 5], [1, 20], [2, 30]] }, "upstream");
+  expect(mergedByTime(ours, theirs).map(({ text }) => text)).toEqual(["x", "a", "b", "y", "c", "z"]);
+  expect(entriesOf({ text: "old\n", times: [] }, null)[0]?.at).toBeNull();
+});
+
+test("whom a line is about is told by its tag, also behind a level and a time", () => {
+  expect(modelOf("<org/m:q4> hello")).toBe("org/m:q4");
+  expect(modelOf("[INFO] <hare> ready")).toBe("hare");
+  expect(modelOf("2026-01-02T03:04:05Z [WARN] <hare> slow")).toBe("hare");
+  expect(modelOf('[INFO] Request 1.1.1.1 "GET /<hare> x"')).toBe("");
+});
+
+test("a line's own time is read where it has date and time", () => {
+  expect(timeIn("INFO 2026-01-02 03:04:05,678Z x")).toBe(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
+  expect(timeIn("2026-01-02T03:04:05+02:00 x")).toBe(Date.UTC(2026, 0, 2, 1, 4, 5));
+  expect(timeIn("2026-01-02 03:04:05 x")).toBe(new Date(2026, 0, 2, 3, 4, 5).getTime());
+  expect(timeIn("INFO 01-02 03:04:05 x")).toBeNull();
 });

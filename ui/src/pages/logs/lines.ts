@@ -1,4 +1,6 @@
-// What a line of a log is: how grave, and whether this page itself caused it; and which lines are wanted.
+// What a line of a log is: how grave, about which model, when it came, and whether this page itself caused it; and which lines
+// are wanted.
+import type { Chunk } from "../../lib/log_tail";
 
 export const LEVELS = ["error", "warn", "info", "debug", "other"] as const;
 export type Level = (typeof LEVELS)[number];
@@ -11,6 +13,52 @@ const TAG = /(?:^|[\s[(|<])(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|FATAL
 const GRAVE = /\b(?:error|exception|traceback|panic|fatal)\b/i;
 const DOUBTFUL = /\bwarn(?:ing)?\b/i;
 const OWN = /Request \S+ "GET \/(?:ui|api|logs|favicon\.ico)(?=[/? ])[^"]*" \d+ \d+ "Mozilla\//;
+
+const ABOUT = /^(?:[^[<]{0,60}\[[A-Z]+\] )?<([^<>]{1,200})> /; // theirs begin with the model; ours may, after their level
+const TIME = /\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(Z|[+-]\d\d:?\d\d)?/;
+
+/** A line as it came. `from`: which log it is of, where several are shown as one; null: the only one. */
+export interface Entry {
+  text: string;
+  /** When it came, in ms since the epoch; null: nobody knows. */
+  at: number | null;
+  from: "proxy" | "upstream" | null;
+}
+
+/** The lines of a chunk, with the times that the server tells for them. */
+export function entriesOf({ text, times }: Chunk, from: Entry["from"]): Entry[] {
+  const { lines, rest } = split(text);
+  let next = 0;
+  let at: number | null = null;
+  return (rest ? [...lines, rest] : lines).map((line, index) => {
+    while (next < times.length && (times[next]?.[0] ?? 0) <= index) at = times[next++]?.[1] ?? null;
+    return { text: line, at, from };
+  });
+}
+
+/** Two logs as one, by time; lines of unknown time go where their log has them. */
+export function mergedByTime(one: readonly Entry[], other: readonly Entry[]): Entry[] {
+  const found: Entry[] = [];
+  let next = 0;
+  for (const entry of one) {
+    while (next < other.length && (other[next]?.at ?? 0) < (entry.at ?? 0)) found.push(other[next++]!);
+    found.push(entry);
+  }
+  return [...found, ...other.slice(next)];
+}
+
+/** The id of the model that the line is about, "" for none. */
+export function modelOf(line: string): string {
+  return ABOUT.exec(line)?.[1] ?? "";
+}
+
+/** The time that the line itself tells, in ms since the epoch; where it names no zone, in this browser's. */
+export function timeIn(line: string): number | null {
+  const found = TIME.exec(line.slice(0, 80));
+  if (!found) return null;
+  const at = Date.parse(`${found[1]}T${found[2]?.replace(",", ".")}${found[3] ?? ""}`);
+  return Number.isNaN(at) ? null : at;
+}
 
 /** `before`: of the line before, which indented lines go on. */
 export function levelOf(whole: string, before: Level = "other"): Level {

@@ -1,15 +1,21 @@
 // The lines of a log as elements. Lines are added at the end, once per frame, and taken away at the beginning; nothing that
-// stands is drawn anew, unless the filter changes.
-import { type Piece, type Style, PLAIN, pieces, plain } from "./ansi";
-import { type Level, isOwn, levelOf, ranges, split } from "./lines";
+// stands is drawn anew, unless the filter changes. One line may be the current one: that of a link, or an error jumped to.
+import { timeOfDay } from "../../lib/format";
+import { type Style, PLAIN, pieces, plain } from "./ansi";
+import { drawn } from "./drawn_line";
+import { type Entry, type Level, isOwn, levelOf, modelOf, ranges } from "./lines";
+import { type Placed, place, placed } from "./places";
 
 export const KEPT = 5000; // lines
 
-interface Line {
+interface Line extends Placed {
   text: string;
+  from: Entry["from"];
+  model: string;
   level: Level;
   own: boolean;
-  pieces: readonly Piece[];
+  pieces: ReturnType<typeof pieces>["pieces"];
+  matches: number;
   element: HTMLElement;
 }
 
@@ -18,6 +24,10 @@ export interface Wanted {
   levels: ReadonlySet<Level>;
   /** The page's own requests, too. */
   own: boolean;
+  /** Where several logs are shown as one: `proxy`, `upstream`; empty: both. */
+  sources: ReadonlySet<string>;
+  /** The models that a line is about; empty: any, and none. */
+  models: ReadonlySet<string>;
 }
 
 export interface Counts {
@@ -25,17 +35,21 @@ export interface Counts {
   shown: number;
   /** Come while it was paused. */
   waiting: number;
+  /** Of the expression, in the lines that are shown. */
+  matches: number;
+  /** Runs of lines that tell of an error: a traceback is one. */
+  errors: number;
 }
 
 export class LogList {
   #lines: Line[] = [];
-  #waiting: string[] = [];
-  #rest = "";
-  #style: Style = PLAIN;
+  #waiting: Entry[] = [];
+  /** What the last line of a model, or of Swapyard, left on: those of others stand between them. */
+  #left = new Map<string, { style: Style; level: Level }>();
   #frame = 0;
   #isPaused = false;
-  #shown = 0;
   #wanted: Wanted;
+  #current: Line | null = null;
   readonly #box: HTMLElement;
   readonly #changed: (counts: Counts) => void;
 
@@ -46,9 +60,7 @@ export class LogList {
     this.#changed = changed;
   }
 
-  add(text: string): void {
-    const { lines, rest } = split(this.#rest + text);
-    this.#rest = rest;
+  add(lines: readonly Entry[]): void {
     this.#waiting.push(...lines.slice(-KEPT));
     if (this.#waiting.length > 2 * KEPT) this.#waiting = this.#waiting.slice(-KEPT);
     if (this.#isPaused) this.#tell();
@@ -59,9 +71,8 @@ export class LogList {
   clear(): void {
     this.#lines = [];
     this.#waiting = [];
-    this.#rest = "";
-    this.#style = PLAIN;
-    this.#shown = 0;
+    this.#left.clear();
+    this.#current = null;
     this.#box.replaceChildren();
     this.#tell();
   }
@@ -73,14 +84,43 @@ export class LogList {
 
   want(wanted: Wanted): void {
     this.#wanted = wanted;
-    this.#shown = 0;
     for (const line of this.#lines) this.#fill(line);
     this.#tell();
   }
 
   /** What is shown, as text. */
   get text(): string {
-    return this.#lines.filter(({ element }) => !element.hidden).map(({ text }) => `${text}\n`).join("");
+    return this.#shown.map(({ text }) => `${text}\n`).join("");
+  }
+
+  /** Makes the error after or before the current line the current one; without one, the first or last of all. null: there is none. */
+  jump(direction: 1 | -1): HTMLElement | null {
+    const shown = this.#shown;
+    const errors = shown.filter((line, at) => line.level === "error" && shown[at - 1]?.level !== "error");
+    const here = this.#current ? this.#lines.indexOf(this.#current) : direction > 0 ? -1 : this.#lines.length;
+    const beyond = errors.filter((line) => (this.#lines.indexOf(line) - here) * direction > 0);
+    return this.#mark((direction > 0 ? beyond[0] : beyond.at(-1)) ?? (direction > 0 ? errors[0] : errors.at(-1)) ?? null);
+  }
+
+  /** Makes the line that this element shows the current one. */
+  choose(element: Element): void {
+    this.#mark(this.#lines.find((line) => line.element === element) ?? null);
+  }
+
+  /** Makes the line of a place the current one, or the next that is shown. null: the lines of that time are gone. */
+  find(wanted: string): HTMLElement | null {
+    const at = placed(this.#lines, wanted);
+    return at < 0 ? null : this.#mark(this.#lines.slice(at).find(({ element }) => !element.hidden) ?? this.#shown.at(-1) ?? null);
+  }
+
+  unmark(): void {
+    this.#mark(null);
+  }
+
+  /** For an address: where the current line is, or the first one that begins at or below `top` px; "" where no time is known. */
+  place(top: number): string {
+    const line = this.#current ?? this.#shown.find(({ element, at }) => at !== null && element.offsetTop >= top);
+    return line ? place(this.#lines, this.#lines.indexOf(line)) : "";
   }
 
   /** Draws what waits, now. */
@@ -88,13 +128,13 @@ export class LogList {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     const added = document.createDocumentFragment();
-    for (const text of this.#waiting.slice(-KEPT)) added.append(this.#line(text).element);
+    for (const entry of this.#waiting.slice(-KEPT)) added.append(this.#line(entry).element);
     this.#waiting = [];
     this.#box.append(added);
     const over = this.#lines.length - KEPT;
-    for (const { element } of this.#lines.splice(0, Math.max(0, over))) {
-      if (!element.hidden) this.#shown -= 1;
-      element.remove();
+    for (const line of this.#lines.splice(0, Math.max(0, over))) {
+      if (line === this.#current) this.#current = null;
+      line.element.remove();
     }
     this.#tell();
   }
@@ -103,16 +143,32 @@ export class LogList {
     cancelAnimationFrame(this.#frame);
   }
 
+  get #shown(): Line[] {
+    return this.#lines.filter(({ element }) => !element.hidden);
+  }
+
   #soon(): void {
     if (!this.#frame) this.#frame = requestAnimationFrame(() => this.flush());
   }
 
-  #line(raw: string): Line {
-    const { pieces: found, style } = pieces(raw, this.#style);
-    this.#style = style;
+  #mark(line: Line | null): HTMLElement | null {
+    this.#current?.element.classList.remove("current");
+    this.#current = line;
+    line?.element.classList.add("current");
+    return line?.element ?? null;
+  }
+
+  #line({ text: raw, at, from }: Entry): Line {
     const text = plain(raw);
-    const line: Line = { text, level: levelOf(text, this.#lines.at(-1)?.level), own: isOwn(text), pieces: found, element: document.createElement("div") };
-    line.element.className = line.level;
+    const model = modelOf(text);
+    const writer = from === "proxy" ? "" : model;
+    const left = this.#left.get(writer) ?? { style: PLAIN, level: "other" };
+    const { pieces: found, style } = pieces(raw, left.style);
+    const level = levelOf(text, left.level);
+    this.#left.set(writer, { style, level });
+    const line: Line = { text, at, from, model, level, own: isOwn(text), pieces: found, matches: 0, element: document.createElement("div") };
+    line.element.className = level;
+    line.element.dataset.at = at === null ? "" : timeOfDay(at);
     this.#lines.push(line);
     this.#fill(line);
     return line;
@@ -120,8 +176,10 @@ export class LogList {
 
   /** Whether it is shown, and where it matches. */
   #fill(line: Line): void {
-    const { regex, levels, own } = this.#wanted;
+    const { regex, levels, own, sources, models } = this.#wanted;
     let isShown = levels.has(line.level) && (own || !line.own);
+    if (sources.size && line.from) isShown &&= sources.has(line.from);
+    if (models.size) isShown &&= models.has(line.model);
     let marks: [number, number][] = [];
     if (isShown && regex) {
       regex.lastIndex = 0;
@@ -129,42 +187,21 @@ export class LogList {
       regex.lastIndex = 0;
       if (isShown) marks = ranges(line.text, regex);
     }
+    line.matches = marks.length;
     line.element.hidden = !isShown;
-    if (!isShown) return;
-    this.#shown += 1;
-    line.element.replaceChildren(...drawn(line.pieces, marks));
+    if (isShown) line.element.replaceChildren(...drawn(line.pieces, marks));
   }
 
   #tell(): void {
-    this.#changed({ lines: this.#lines.length, shown: this.#shown, waiting: this.#isPaused ? this.#waiting.length : 0 });
+    const counts: Counts = { lines: this.#lines.length, shown: 0, waiting: this.#isPaused ? this.#waiting.length : 0, matches: 0, errors: 0 };
+    let before: Level | null = null;
+    for (const { element, level, matches } of this.#lines) {
+      if (element.hidden) continue;
+      counts.shown += 1;
+      counts.matches += matches;
+      if (level === "error" && before !== "error") counts.errors += 1;
+      before = level;
+    }
+    this.#changed(counts);
   }
-}
-
-function drawn(all: readonly Piece[], marks: readonly [number, number][]): Node[] {
-  const found: Node[] = [];
-  let at = 0;
-  for (const { text, style } of all) {
-    const borders = marks.flat().map((place) => place - at).filter((place) => place > 0 && place < text.length);
-    const cuts = [0, ...new Set(borders), text.length];
-    cuts.slice(0, -1).forEach((from, index) => {
-      const isMarked = marks.some(([first, end]) => at + from >= first && at + from < end);
-      found.push(element(text.slice(from, cuts[index + 1]), style, isMarked));
-    });
-    at += text.length;
-  }
-  return found.length ? found : [document.createTextNode("\u200b")]; // an empty line has a height
-}
-
-function element(text: string, style: Style, isMarked: boolean): Node {
-  if (style === PLAIN && !isMarked) return document.createTextNode(text);
-  const made = document.createElement(isMarked ? "mark" : "span");
-  made.textContent = text;
-  for (const name of ["bold", "dim", "italic", "underline", "strike", "inverse"] as const) if (style[name]) made.classList.add(name);
-  for (const name of ["color", "background"] as const) {
-    const value = style[name];
-    if (value === null) continue;
-    made.classList.add(name);
-    made.style.setProperty(`--${name}`, typeof value === "number" ? `var(--ansi-${value})` : value);
-  }
-  return made;
 }

@@ -9,12 +9,22 @@ const SIZES = [10, 11, 12, 13, 14, 16, 18]; // px
 export class LogOptions {
   #wrap = $state(load("logs.wrap", true));
   #size = $state(load("logs.size", 12));
+  #hasTimes = $state(load("logs.times", !matchMedia("(max-width: 760px)").matches));
   paused = $state(false);
   readonly text = $derived(router.get("filter"));
   readonly expression = $derived(compile(this.text));
   readonly levels = $derived(router.all("level").filter((level): level is Level => LEVELS.includes(level as Level)));
   readonly own = $derived(router.get("own") === "1");
-  readonly wanted: Wanted = $derived({ regex: this.expression.regex, levels: new Set(this.levels.length ? this.levels : LEVELS), own: this.own });
+  /** Where several logs are shown as one. None chosen means all of them. */
+  readonly sources = $derived(router.all("source").filter((source) => source === "proxy" || source === "upstream"));
+  readonly models = $derived([...router.all("model"), ...router.all("source").filter((source) => source !== "proxy" && source !== "upstream")]);
+  readonly wanted: Wanted = $derived({
+    regex: this.expression.regex,
+    levels: new Set(this.levels.length ? this.levels : LEVELS),
+    own: this.own,
+    sources: new Set(this.sources),
+    models: new Set(this.models),
+  });
 
   get wrap(): boolean {
     return this.#wrap;
@@ -22,6 +32,15 @@ export class LogOptions {
   set wrap(wrap: boolean) {
     this.#wrap = wrap;
     save("logs.wrap", wrap);
+  }
+
+  /** Whether lines have their time beside them. */
+  get hasTimes(): boolean {
+    return this.#hasTimes;
+  }
+  set hasTimes(hasTimes: boolean) {
+    this.#hasTimes = hasTimes;
+    save("logs.times", hasTimes);
   }
 
   get size(): number {
@@ -43,7 +62,20 @@ export class LogOptions {
 
   /** No level chosen means all of them. */
   toggle(level: Level): void {
-    const next = this.levels.includes(level) ? this.levels.filter((other) => other !== level) : [...this.levels, level];
+    const next = toggled(this.levels, level);
     router.set({ level: next.length === LEVELS.length ? [] : next });
   }
+
+  toggleSource(source: string): void {
+    const next = toggled(this.sources, source);
+    router.set({ source: next.length === 2 ? [] : next, model: this.models });
+  }
+
+  toggleModel(model: string): void {
+    router.set({ source: this.sources, model: toggled(this.models, model) });
+  }
+}
+
+function toggled<T>(all: readonly T[], one: T): T[] {
+  return all.includes(one) ? all.filter((other) => other !== one) : [...all, one];
 }
