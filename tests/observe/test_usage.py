@@ -31,8 +31,9 @@ TIMINGS = {
 }
 LLAMACPP = {"prompt_per_second": 32.301828283480845, "tokens_per_second": 52.94494935437416, "prompt_tokens": 237}
 
+# Written after documentation; what real servers answered: test_recordings.
 # file, path, what it tells: input, output, cached, and other fields
-RECORDED = [
+WRITTEN = [
     ("openai_chat.sse", "/v1/chat/completions", (2006, 300, 1920), {"prompt_tokens": 2006, "tokens_per_second": -1.0}),
     ("openai_responses.sse", "/v1/responses", (37, 11, 12), {}),
     ("openai_transcription.sse", "/v1/audio/transcriptions", (14, 31, -1), {}),
@@ -74,8 +75,8 @@ def in_steps(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-@pytest.mark.parametrize(("file", "path", "expected", "more"), RECORDED, ids=[row[0] for row in RECORDED])
-def test_a_recorded_stream_gives_its_figures_whatever_pieces_it_comes_in(
+@pytest.mark.parametrize(("file", "path", "expected", "more"), WRITTEN, ids=[row[0] for row in WRITTEN])
+def test_a_stream_gives_its_figures_whatever_pieces_it_comes_in(
     file: str, path: str, expected: tuple[int, int, int], more: dict[str, float]
 ) -> None:
     data = (STREAMS / file).read_bytes()
@@ -86,7 +87,7 @@ def test_a_recorded_stream_gives_its_figures_whatever_pieces_it_comes_in(
         assert usage.error == ""
 
 
-@pytest.mark.parametrize("file", [row[0] for row in RECORDED])
+@pytest.mark.parametrize("file", [row[0] for row in WRITTEN])
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\r"])
 def test_any_line_end_will_do(file: str, line_end: bytes) -> None:
     data = (STREAMS / file).read_bytes()
@@ -95,7 +96,7 @@ def test_any_line_end_will_do(file: str, line_end: bytes) -> None:
 
 @given(st.data())
 def test_where_a_stream_is_split_does_not_matter(data: st.DataObject) -> None:
-    file, path, expected, _ = data.draw(st.sampled_from(RECORDED))
+    file, path, expected, _ = data.draw(st.sampled_from(WRITTEN))
     text = (STREAMS / file).read_bytes() * data.draw(st.integers(1, 3))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True) if a < b]

@@ -37,8 +37,8 @@ def may_count(text: bytes) -> bool:
 
 
 class _Answer(msgspec.Struct, gc=False):
-    """The outermost keys that matter. `response` (OpenAI's Responses) and `message` (Anthropic) may hold a `usage` in a
-    stream; other engines keep texts under these names, so they are looked into only when they are objects."""
+    """The outermost keys that matter. `response` (OpenAI's Responses), `message` (Anthropic) and `x_groq` may hold a `usage`
+    in a stream; other engines keep texts under these names, so they are looked into only when they are objects."""
 
     usage: Any = UNSET
     timings: Any = UNSET
@@ -47,6 +47,7 @@ class _Answer(msgspec.Struct, gc=False):
     type: Any = None
     response: msgspec.Raw = msgspec.Raw(b"")
     message: msgspec.Raw = msgspec.Raw(b"")
+    x_groq: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Nested(msgspec.Struct, gc=False):
@@ -89,7 +90,7 @@ class Findings:
             answer = _answer.decode(text)
             places: list[_Answer | _Nested] = [
                 answer,
-                *(_nested.decode(raw) for raw in (answer.response, answer.message) if _is_object(raw)),
+                *(_nested.decode(raw) for raw in (answer.response, answer.message, answer.x_groq) if _is_object(raw)),
             ]
         except UNREADABLE:
             return False
