@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swapyard.api import ui
+from swapyard.api import snapshot, ui
+from swapyard.api.services import Facts
+from swapyard.config.schema import Config, Model
 
 if TYPE_CHECKING:
     from tests.api.conftest import Yard
 
-HTML = '<!doctype html><link href="./favicon.svg"><script src="./assets/app-DlEGyTa-.js"></script>'
+HTML = '<!doctype html><link href="./favicon.svg"><script src="./assets/app-DlEGyTa-.js"></script><body></body>'
+SNAPSHOT = re.compile(r'<script type="application/json" id="snapshot">(.*?)</script>')
 SCRIPT = b"export {};\n" * 100
 
 
@@ -53,7 +58,42 @@ async def test_every_path_without_a_file_shows_the_page_which_finds_its_files_fr
     page: Yard, path: str, up: str
 ) -> None:
     answer = await page.get(f"/ui/{path}")
-    assert (answer.status, answer.text) == (200, HTML.replace('="./', f'="{up}'))
+    shown = SNAPSHOT.sub("", answer.text)
+    assert (answer.status, shown) == (200, HTML.replace('="./', f'="{up}'))
+
+
+async def test_the_start_page_carries_what_it_shows_and_nobody_keeps_it(page: Yard) -> None:
+    nasty = "</script><!--<script>"
+    page.config = Config(models={"m": Model(description=nasty, cmd="serve")})
+    page.states = {"m": "ready"}
+    page.facts["m"] = Facts(state="ready", serving=1, limit=4, queued=0, stops=(), busy=(), run=None)
+    answer = await page.get("/ui/")
+    assert (answer.headers["cache-control"], answer.headers.get("etag")) == ("no-store", None)
+    found = SNAPSHOT.search(answer.text)
+    assert found
+    assert "<" not in found[1]
+    told = json.loads(found[1])
+    events = {event["type"]: event["data"] for event in told["events"]}
+    assert events["modelStatus"][0]["description"] == nasty
+    assert events["inflight"] == {"operation": "snapshot"}
+    assert told["details"]["models"][0]["running"] == 1
+    assert (told["transitions"]["transitions"], told["performance"]) == ([], None)
+    packed = await page.get("/ui/", **{"accept-encoding": "gzip, br"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == answer.body
+    assert "snapshot" not in (await page.get("/ui/models")).text
+
+
+async def test_where_keys_are_wanted_or_there_is_too_much_the_page_carries_nothing(
+    page: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.config = Config(api_keys=("secret",))
+    answer = await page.get("/ui/")
+    assert (answer.text, answer.headers["cache-control"]) == (HTML, "no-cache")
+    page.config = Config()
+    assert SNAPSHOT.search((await page.get("/ui/")).text)
+    monkeypatch.setattr(snapshot, "LARGEST", 10)
+    assert (await page.get("/ui/")).text == HTML
 
 
 @pytest.mark.parametrize("path", ["app.js", "../app.py", "%2e%2e/app.py", "assets/app.css", ".built-from", "a/b.c"])
@@ -85,7 +125,7 @@ async def test_a_file_is_sent_in_the_best_packing_that_the_browser_takes(
 
 async def test_what_has_a_digest_in_its_name_is_kept_for_ever_and_all_else_is_asked_for_again(page: Yard) -> None:
     assert "immutable" in (await page.get("/ui/assets/app-DlEGyTa-.js")).headers["cache-control"]
-    for path in ("/ui/", "/ui/favicon.svg", "/favicon.ico"):
+    for path in ("/ui/models", "/ui/favicon.svg", "/favicon.ico"):
         first = await page.get(path)
         assert first.headers["cache-control"] == "no-cache"
         again = await page.get(path, **{"if-none-match": f'"other", W/{first.headers["etag"]}'})

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Page, Response, expect
 
 MOST_BYTES = 60_000  # as they come over the wire
-MOST_REQUESTS = 8
+MOST_REQUESTS = 7
 
 
 def test_the_first_page_is_light(demo: str, window: Page) -> None:
@@ -32,3 +32,12 @@ def test_nothing_jumps_while_the_first_page_comes(demo: str, window: Page) -> No
     expect(window.get_by_role("heading", name="Lately")).to_be_visible()
     window.wait_for_timeout(500)
     assert window.evaluate("window.shifted") < 0.02
+
+
+def test_the_first_view_waits_for_no_call(demo: str, window: Page) -> None:
+    window.route("**/api/**", lambda route: None)  # none is ever answered
+    window.goto(f"{demo}/ui/")
+    expect(window.get_by_role("heading", name="Lately")).to_be_visible()
+    expect(window.get_by_role("button", name="Load Hare")).to_be_disabled()
+    expect(window.locator("#snapshot")).to_have_count(0)
+    expect(window.locator(".skeleton")).to_have_count(0)

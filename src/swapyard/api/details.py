@@ -103,21 +103,26 @@ def routes(services: Services) -> list[Route]:
         """One model: its run, requests, loads, last error and last changes."""
         return json_answer(await _details(services, local(request)))
 
-    async def loaded(_request: Request) -> Response:
+    async def all_loaded(_request: Request) -> Response:
         """Every model that is not stopped, or whose last run failed, in detail."""
-        known = services.config().models
-        wanted = sorted(model for model in {*services.states(), *services.failures()} if model in known)
-        return json_answer(DetailsList([await _details(services, model, changes=3) for model in wanted]))
+        return json_answer(await loaded(services))
 
     async def plan(request: Request) -> Response:
         """What would be stopped if the model were asked for now."""
         return json_answer(_plan(services, local(request)))
 
     return [
-        Route("/api/models", loaded),
+        Route("/api/models", all_loaded),
         Route("/api/models/{id:path}/plan", plan),
         Route("/api/models/{id:path}", details),
     ]
+
+
+async def loaded(services: Services) -> DetailsList:
+    """Every model that is not stopped, or whose last run failed."""
+    known = services.config().models
+    wanted = sorted(model for model in {*services.states(), *services.failures()} if model in known)
+    return DetailsList([await _details(services, model, changes=3) for model in wanted])
 
 
 async def _details(services: Services, model: str, changes: int = 20) -> Details:

@@ -46,7 +46,7 @@ class Weave:
         logs = services.logs
         self._feed = services.bus.subscribe()
         self._sources: list[Source] = [self._feed, LogNews("proxy", logs), LogNews("upstream", logs)]
-        self._first: bytes | None = _present_state(services)
+        self._first: bytes | None = _beginning(services)
         self._pending: dict[asyncio.Task[bytes | None], int] = {}
         self._closed = False
 
@@ -97,21 +97,23 @@ def _log_event(source: str, data: bytes, marks: Sequence[Mark]) -> bytes:
     return message("logData", {"source": source, "data": data.decode(errors="replace"), "times": marks})
 
 
-def _present_state(services: Services) -> bytes:
-    logs = services.logs
+def present_state(services: Services) -> list[tuple[str, object]]:
+    """What a stream tells at its beginning behind the logs: kinds of events, and their data."""
     config = services.config()
-    return b"".join(
-        [
-            _log_event("proxy", *logs.monitor("proxy").timed_history()),
-            _log_event("upstream", *logs.monitor("upstream").timed_history()),
-            message("modelStatus", model_status(config, services.states())),
-            message("uiConfig", ui_config(config)),
-            message("profileChanged", {"active": services.active_profile()}),
-            message("inflight", services.inflight()),  # brings those who wait up to date
-            message("queue", services.queue()),
-            *(message("load", load) for load in services.loads()),
-        ]
-    )
+    return [
+        ("modelStatus", model_status(config, services.states())),
+        ("uiConfig", ui_config(config)),
+        ("profileChanged", {"active": services.active_profile()}),
+        ("inflight", services.inflight()),  # brings those who wait up to date
+        ("queue", services.queue()),
+        *(("load", load) for load in services.loads()),
+    ]
+
+
+def _beginning(services: Services) -> bytes:
+    logs = services.logs
+    told = [_log_event(name, *logs.monitor(name).timed_history()) for name in ("proxy", "upstream")]
+    return b"".join([*told, *(message(kind, data) for kind, data in present_state(services))])
 
 
 def ui_config(config: Config) -> object:

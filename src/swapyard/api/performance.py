@@ -35,12 +35,17 @@ def routes(services: Services) -> list[Route]:
     async def performance(request: Request) -> Response:
         """Samples of the processors, memory, network and GPUs of the last hour; `?after=` (a time) for the newer ones."""
         after = moment(request.query_params, "after")
-        sampling = services.sampling
-        if not sampling.is_enabled:
-            return json_answer(Disabled(), 503)
-        history = sampling.history(None if after is None else round(after * 1_000_000))
-        gpus, system = (_NULL if json is None else Raw(json) for json in (history.gpus, history.system))
-        every = services.config().performance.every
-        return json_answer(Performance(True, gpus, system, every, sampling.sources()))
+        found = newer(services, after)
+        return json_answer(Disabled(), 503) if found is None else json_answer(found)
 
     return [Route("/api/performance", performance)]
+
+
+def newer(services: Services, after: float | None) -> Performance | None:
+    """The samples that were taken after this time (seconds since the epoch; None: all). None where nothing is measured."""
+    sampling = services.sampling
+    if not sampling.is_enabled:
+        return None
+    history = sampling.history(None if after is None else round(after * 1_000_000))
+    gpus, system = (_NULL if json is None else Raw(json) for json in (history.gpus, history.system))
+    return Performance(True, gpus, system, services.config().performance.every, sampling.sources())

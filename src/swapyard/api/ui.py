@@ -4,13 +4,18 @@ Its files are built from `ui/` into `swapyard/page`. Whatever below /ui/ is no f
 the page itself: its own router knows what to show. Files whose names carry a digest of their content never change, so that
 browsers keep them for ever; all others have an ETag. Compressed forms lie beside the files, made when the page was built.
 
+The start page carries what it shows at first (`api.snapshot`), and is therefore never kept by anybody. Where keys are wanted
+it carries nothing: its files are public.
+
 The page refers to everything relative to itself: a reverse proxy may serve Swapyard below a prefix that nobody here knows.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -22,6 +27,7 @@ from starlette.routing import Route
 
 from swapyard.api.answers import redirect
 from swapyard.api.services import Services
+from swapyard.api.snapshot import snapshot
 from swapyard.errors import NotFound, Unavailable
 
 _TYPES = {
@@ -64,7 +70,7 @@ class File:
 FOLDER: Traversable = resources.files("swapyard") / "page"
 
 
-def routes(_services: Services) -> list[Route]:
+def routes(services: Services) -> list[Route]:
     files = read_files(FOLDER)
 
     async def page(request: Request) -> Response:
@@ -77,6 +83,9 @@ def routes(_services: Services) -> list[Route]:
         if "index.html" not in files:
             raise Unavailable("this Swapyard was installed without its web page; `make page` in its sources builds it")
         html = files["index.html"].forms[""].replace(_TO_FOLDER, b'="' + (b"../" * name.count("/") or b"./"))
+        is_start = name in ("", "index.html") and not services.config().api_keys
+        if is_start and (state := await snapshot(services)):
+            return await fresh_page(request, html, state)
         return file_answer(request, File(_TYPES["html"], {"": html}))
 
     async def icon(request: Request) -> Response:
@@ -140,6 +149,23 @@ def file_answer(request: Request, file: File) -> Response:
     if coding:
         headers["Content-Encoding"] = coding
     return Response(file.forms[coding], headers=headers | {"Content-Type": file.media_type})
+
+
+async def fresh_page(request: Request, html: bytes, state: bytes) -> Response:
+    """The page with `state` (JSON that is safe in HTML) in an element that is data, and no script."""
+    element = b'<script type="application/json" id="snapshot">' + state + b"</script>"
+    place = html.rfind(b"</body>")
+    body = html[:place] + element + html[place:]
+    headers = {**_HEADERS, "Cache-Control": "no-store", "Vary": "Accept-Encoding", "Content-Type": _TYPES["html"]}
+    if accepts(request.headers.get("accept-encoding", ""), "gzip"):
+        body = await asyncio.to_thread(_gzip, body)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers)
+
+
+def _gzip(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(data) + packer.flush()
 
 
 def accepts(header: str, coding: str) -> bool:

@@ -4,15 +4,17 @@ import type { Change, ModelDetails, ModelDetailsList, ModelStatus } from "./api.
 import { get } from "./api";
 import { every } from "./clock.svelte";
 import { live } from "./live.svelte";
+import { snapshot } from "./snapshot";
 
 const OFTEN = 2; // seconds
+const FRESH = 1000; // ms
 
 class DetailsStore {
-  #byId = $state.raw<ReadonlyMap<string, ModelDetails>>(new Map());
+  #byId = $state.raw(byId(snapshot?.details));
   /** When the details were told, in ms. Times in them count on from here. */
-  at = $state(0);
+  at = $state(snapshot ? Date.now() : 0);
   /** Asked once, whatever came of it. */
-  hasAny = $state(false);
+  hasAny = $state(snapshot !== null);
 
   of(id: string): ModelDetails | undefined {
     return this.#byId.get(id);
@@ -20,7 +22,7 @@ class DetailsStore {
 
   /** For $effect: keeps the details fresh until what it returns is called. */
   watch(): () => void {
-    const stop = every(OFTEN, () => this.refresh());
+    const stop = every(OFTEN, () => Date.now() - this.at >= FRESH && this.refresh());
     const off = live.on("transition", () => this.#soon());
     return () => {
       stop();
@@ -39,8 +41,7 @@ class DetailsStore {
 
   async refresh(): Promise<void> {
     try {
-      const { models } = await get<ModelDetailsList>("api/models");
-      this.#byId = new Map(models.map((model) => [model.id, model]));
+      this.#byId = byId(await get<ModelDetailsList>("api/models"));
       this.at = Date.now();
     } catch {
       // The banner tells of a lost connection; what was known stays.
@@ -56,6 +57,10 @@ class DetailsStore {
     if (last) return isFailure(last) ? last : null;
     return this.of(model.id)?.last_error ?? null;
   }
+}
+
+function byId(list: ModelDetailsList | undefined): ReadonlyMap<string, ModelDetails> {
+  return new Map(list?.models.map((model) => [model.id, model]));
 }
 
 /** A server's failure, not somebody's wish. */

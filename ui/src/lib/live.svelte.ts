@@ -7,6 +7,7 @@ import { call, get } from "./api";
 import { LogTail, type Mark } from "./log_tail";
 import { type Inflight, type InflightEvent, applyInflight } from "./inflight";
 import { session } from "./session.svelte";
+import { type Snapshot, snapshot } from "./snapshot";
 import { readEvents } from "./sse";
 
 const RETRIES = [1, 2, 4, 5]; // seconds; the last one is repeated
@@ -56,6 +57,7 @@ class Live {
   #lastHeard = 0;
 
   start(): void {
+    if (snapshot) this.#begin(snapshot);
     this.#lost();
     void this.#connect();
     window.addEventListener("online", () => this.retryNow());
@@ -87,6 +89,13 @@ class Live {
 
   model(id: string): ModelStatus | undefined {
     return this.models.find((model) => model.id === id) ?? this.models.find((model) => model.aliases?.includes(id));
+  }
+
+  /** What is known before there is a stream. */
+  #begin({ events, transitions }: Snapshot): void {
+    for (const { type, data } of events) this.#apply(type, data);
+    this.transitions = transitions.transitions;
+    this.hasTransitions = true;
   }
 
   async #connect(): Promise<void> {
@@ -156,6 +165,13 @@ class Live {
   #event(text: string): void {
     const { type, data } = JSON.parse(text) as { type: string; data: string };
     const parsed: unknown = JSON.parse(data);
+    this.#apply(type, parsed);
+    // The last of what a stream begins with.
+    if (type === "inflight" && (parsed as InflightEvent).operation === "snapshot") this.#synced();
+    for (const listener of this.#listeners.get(type) ?? []) listener(parsed);
+  }
+
+  #apply(type: string, parsed: unknown): void {
     switch (type) {
       case "modelStatus":
         this.models = parsed as ModelStatus[];
@@ -163,8 +179,6 @@ class Live {
         break;
       case "inflight":
         this.inflight = applyInflight(this.inflight, parsed as InflightEvent, Date.now());
-        // The last of what a stream begins with.
-        if ((parsed as InflightEvent).operation === "snapshot") this.#synced();
         break;
       case "transition":
         this.#transition(parsed as Change);
@@ -187,7 +201,6 @@ class Live {
         break;
       }
     }
-    for (const listener of this.#listeners.get(type) ?? []) listener(parsed);
   }
 
   #transition(change: Change): void {
