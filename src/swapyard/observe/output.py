@@ -2,6 +2,9 @@
 
 One daemon thread does the writing. What waits for it is bounded; beyond that, output is dropped and a marker line says how
 much. A destination that is gone (closed pipe) swallows everything from then on.
+
+The thread writes at once after a silence and then no more often than every `PAUSE_SECONDS`: each time it wakes it asks the
+loop for the interpreter, which costs the loop a system call at every callback until it gives way.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from swapyard.observe.monitor import dropped_marker
 
 WAITING_BYTES = 4 * 1024 * 1024
+PAUSE_SECONDS = 0.1  # between two writes
 
 
 class Output:
@@ -30,6 +34,7 @@ class Output:
         self._waiting = bytearray()
         self._dropped = 0
         self._closed = False
+        self._closing = threading.Event()  # cuts the pause between two writes short
         self._thread: threading.Thread | None = None
 
     def write(self, data: bytes) -> None:
@@ -47,6 +52,7 @@ class Output:
 
     def close(self, timeout: float = 1.0) -> bool:
         """Take no more; wait up to `timeout` seconds until all is written. False: the destination still blocks."""
+        self._closing.set()
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -65,6 +71,7 @@ class Output:
                     self._closed = True
                     self._waiting.clear()
                 return
+            self._closing.wait(PAUSE_SECONDS)
 
     def _next(self) -> bytes | None:
         with self._changed:
