@@ -35,7 +35,12 @@ REQUEST = (
     b"Authorization: Bearer abc\r\nUser-Agent: OpenAI/Python\r\nAccept: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%b"
 ) % (len(QUESTION), QUESTION)
-ANSWER = b'{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}]}'
+ANSWER = (
+    b'{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}],'
+    b'"usage":{"prompt_tokens":12,"completion_tokens":100,"total_tokens":112},"timings":{"cache_n":0,"prompt_n":12,'
+    b'"prompt_ms":10.0,"prompt_per_token_ms":0.83,"prompt_per_second":1200.0,"predicted_n":100,"predicted_ms":1000.0,'
+    b'"predicted_per_token_ms":10.0,"predicted_per_second":100.0}}'
+)
 RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: application/json; charset=utf-8\r\n"
     b"Keep-Alive: timeout=5\r\nAccess-Control-Allow-Origin: \r\nContent-Length: %d\r\n\r\n%b"

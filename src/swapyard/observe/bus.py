@@ -76,10 +76,7 @@ class Bus:
         self._feeds: list[Feed] = []
         self._soon: dict[str, asyncio.TimerHandle] = {}
         self.closed = False
-
-    @property
-    def watched(self) -> bool:
-        return bool(self._feeds)
+        self.watched = False  # anybody looks; a plain attribute, as every request asks for it several times
 
     def subscribe(self, limit: int = LIMIT) -> Feed:
         """`limit`: bytes that may wait for this viewer."""
@@ -88,6 +85,7 @@ class Bus:
             feed.ended = True
         else:
             self._feeds.append(feed)
+            self.watched = True
         return feed
 
     def publish(self, kind: str, data: object) -> None:
@@ -109,6 +107,7 @@ class Bus:
     def leave(self, feed: Feed) -> None:
         if feed in self._feeds:
             self._feeds.remove(feed)
+            self.watched = bool(self._feeds)
 
     def close(self) -> None:
         """Ends every stream, and each later one at once: they would hold up a shutdown."""

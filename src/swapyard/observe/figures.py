@@ -9,26 +9,83 @@ compared.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-UNSET: Final = msgspec.UNSET
 _LARGEST: Final = 2**53  # beyond it no count is one, and SQLite's integers end at 2**63
 
-USAGE_KEYS: Final = frozenset(
-    {
-        "prompt_tokens",
-        "input_tokens",
-        "completion_tokens",
-        "output_tokens",
-        "cache_read_input_tokens",
-        "input_tokens_details",
-        "prompt_tokens_details",
-        "total_tokens",
-    }
-)
+Count = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+Number = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+
+
+class Details(msgspec.Struct, gc=False):
+    """`input_tokens_details`, `prompt_tokens_details`."""
+
+    cached_tokens: Count | None | UnsetType = UNSET
+
+
+class ToldUsage(msgspec.Struct, gc=False):
+    """The `usage` of an answer, as engines that keep to the rules tell it; of others `usage_of` makes one."""
+
+    prompt_tokens: Count | None | UnsetType = UNSET
+    completion_tokens: Count | None | UnsetType = UNSET
+    input_tokens: Count | None | UnsetType = UNSET
+    output_tokens: Count | None | UnsetType = UNSET
+    total_tokens: Count | None | UnsetType = UNSET
+    cache_read_input_tokens: Count | None | UnsetType = UNSET
+    cache_creation_input_tokens: Count | None | UnsetType = UNSET
+    input_tokens_details: Details | None | UnsetType = UNSET
+    prompt_tokens_details: Details | None | UnsetType = UNSET
+
+
+class ToldTimings(msgspec.Struct, gc=False):
+    """llama.cpp's `timings`, likewise; `timings_of`."""
+
+    prompt_n: Count = 0
+    predicted_n: Count = 0
+    prompt_per_second: Number = 0.0
+    predicted_per_second: Number = 0.0
+    cache_n: Count | UnsetType = UNSET
+    draft_n: Count | UnsetType = UNSET
+    draft_n_accepted: Count | UnsetType = UNSET
+    prompt_ms: Number | UnsetType = UNSET
+    predicted_ms: Number | UnsetType = UNSET
+
+
+NO_USAGE: Final = ToldUsage()
+_COUNTS: Final = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens")
+_CACHE_COUNTS: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_DETAILS: Final = ("input_tokens_details", "prompt_tokens_details")
+
+
+def usage_of(told: object) -> ToldUsage:
+    """Of whatever an engine put there; equal to `NO_USAGE` if there is no figure in it."""
+    found = ToldUsage()
+    if isinstance(told, dict):
+        for key in (*_COUNTS, *_CACHE_COUNTS):
+            if key in told:
+                setattr(found, key, integer(told[key]))
+        for key in _DETAILS:
+            if key in told:
+                details = told[key] if isinstance(told[key], dict) else {}
+                setattr(found, key, Details(integer(details["cached_tokens"])) if "cached_tokens" in details else None)
+    return found
+
+
+def timings_of(told: object) -> ToldTimings:
+    """As `usage_of`."""
+    found = ToldTimings()
+    if isinstance(told, dict):
+        for key in ("prompt_n", "predicted_n", "cache_n", "draft_n", "draft_n_accepted"):
+            if key in told:
+                setattr(found, key, integer(told[key]))
+        for key in ("prompt_per_second", "predicted_per_second", "prompt_ms", "predicted_ms"):
+            if key in told:
+                setattr(found, key, number(told[key]))
+    return found
 
 
 class Usage(msgspec.Struct, kw_only=True, gc=False):
@@ -92,38 +149,32 @@ class Counts:
         self.cached = -1
         self.apart = 0  # tokens of the prompt that `input` leaves out, as Anthropic's API has it
 
-    def add(self, usage: Mapping[str, Any]) -> None:
-        told = usage.get
-        output = told("completion_tokens", UNSET)
+    def add(self, usage: ToldUsage) -> None:
+        output, prompt = usage.completion_tokens, usage.prompt_tokens
         if output is UNSET:
-            output = told("output_tokens", UNSET)
-        prompt = told("prompt_tokens", UNSET)
+            output = usage.output_tokens
         if prompt is UNSET:
-            prompt = told("input_tokens", UNSET)
-        if prompt is UNSET and output is UNSET:
-            prompt = told("total_tokens", 0)  # all that vLLM's /rerank and /score tell
-        self.input = integer(prompt) or self.input
-        self.output = integer(output) or self.output
-        if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:
-            self.apart = (
-                integer(told("cache_read_input_tokens")) + integer(told("cache_creation_input_tokens")) or self.apart
-            )
-        cached = _cached_of(usage)
-        if cached >= 0:
-            self.cached = cached
+            prompt = usage.input_tokens
+            if prompt is UNSET and output is UNSET:
+                prompt = usage.total_tokens  # all that vLLM's /rerank and /score tell
+        if prompt:  # neither 0 nor null nor absent
+            self.input = prompt
+        if output:
+            self.output = output
+        read, created = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+        if read is not UNSET or created is not UNSET:
+            self.apart = (read or 0) + (created or 0) or self.apart
+        cached = read
+        if read is UNSET:
+            for details in (usage.input_tokens_details, usage.prompt_tokens_details):
+                if details and details.cached_tokens is not UNSET:
+                    cached = details.cached_tokens
+                    break
+        if cached is not UNSET and (cached or 0) >= 0:
+            self.cached = cached or 0
 
 
-def _cached_of(usage: Mapping[str, Any]) -> int:
-    if "cache_read_input_tokens" in usage:
-        return integer(usage["cache_read_input_tokens"])
-    for key in ("input_tokens_details", "prompt_tokens_details"):
-        details = usage.get(key)
-        if type(details) is dict and "cached_tokens" in details:
-            return integer(details["cached_tokens"])
-    return -1
-
-
-def figures(counts: Counts, timings: object, metrics: object) -> Usage:
+def figures(counts: Counts, timings: ToldTimings | UnsetType, metrics: object) -> Usage:
     """`timings` and `metrics` as they stood in the response, `UNSET` where there were none. vLLM's word comes last."""
     found = Usage(
         input_tokens=counts.input,
@@ -136,27 +187,28 @@ def figures(counts: Counts, timings: object, metrics: object) -> Usage:
         prompt_tokens=counts.input + counts.apart,
     )
     if timings is not UNSET:
-        _apply_timings(found, timings if isinstance(timings, dict) else {})
+        _apply_timings(found, timings)
     if isinstance(metrics, dict):
         _apply_metrics(found, metrics)
     return found
 
 
-def _apply_timings(found: Usage, timings: Mapping[str, Any]) -> None:
-    found.input_tokens = integer(timings.get("prompt_n"))
-    found.output_tokens = integer(timings.get("predicted_n"))
-    found.prompt_per_second = number(timings.get("prompt_per_second"))
-    found.tokens_per_second = number(timings.get("predicted_per_second"))
-    found.prompt_tokens = max(found.prompt_tokens, found.input_tokens)
-    if "cache_n" in timings:
-        found.cache_tokens = integer(timings["cache_n"])
-        found.prompt_tokens = found.input_tokens + max(found.cache_tokens, 0)
-    if "draft_n" in timings and "draft_n_accepted" in timings:
-        found.draft_tokens = integer(timings["draft_n"])
-        found.draft_accepted_tokens = integer(timings["draft_n_accepted"])
-    if "prompt_ms" in timings and "predicted_ms" in timings:
-        found.prompt_ms = max(number(timings["prompt_ms"]), 0.0)
-        found.generation_ms = max(number(timings["predicted_ms"]), 0.0)
+def _apply_timings(found: Usage, timings: ToldTimings) -> None:
+    found.input_tokens = fresh = timings.prompt_n
+    found.output_tokens = timings.predicted_n
+    found.prompt_per_second = timings.prompt_per_second
+    found.tokens_per_second = timings.predicted_per_second
+    if (cached := timings.cache_n) is not UNSET:
+        found.cache_tokens = cached
+        found.prompt_tokens = fresh + max(cached, 0)
+    elif fresh > found.prompt_tokens:
+        found.prompt_tokens = fresh
+    if timings.draft_n is not UNSET and timings.draft_n_accepted is not UNSET:
+        found.draft_tokens = timings.draft_n
+        found.draft_accepted_tokens = timings.draft_n_accepted
+    if timings.prompt_ms is not UNSET and timings.predicted_ms is not UNSET:
+        found.prompt_ms = max(timings.prompt_ms, 0.0)
+        found.generation_ms = max(timings.predicted_ms, 0.0)
 
 
 def _apply_metrics(found: Usage, metrics: Mapping[str, Any]) -> None:
@@ -172,18 +224,17 @@ def _apply_metrics(found: Usage, metrics: Mapping[str, Any]) -> None:
         found.tokens_per_second = 1000 / between_ms
 
 
-def summed(timings: list[dict[str, Any]]) -> dict[str, Any]:
+def summed(timings: Sequence[ToldTimings]) -> ToldTimings:
     """The timings of several answers in one response (llama.cpp's `/completion` takes several prompts) as those of one."""
-    total: dict[str, Any] = {}
-    for one in timings:
-        for key, value in one.items():
-            total[key] = total.get(key, 0) + number(value)
-    for count, ms, rate in (
-        ("prompt_n", "prompt_ms", "prompt_per_second"),
-        ("predicted_n", "predicted_ms", "predicted_per_second"),
-    ):
-        total[rate] = 1000 * total.get(count, 0) / total[ms] if total.get(ms, 0) > 0 else 0.0
-    return total
+
+    def total(key: str) -> Any:
+        told = [value for one in timings if (value := getattr(one, key)) is not UNSET]
+        return max(-_LARGEST, min(sum(told), _LARGEST)) if told else UNSET
+
+    found = ToldTimings(*map(total, ToldTimings.__struct_fields__))
+    found.prompt_per_second = 1000 * found.prompt_n / found.prompt_ms if found.prompt_ms else 0.0
+    found.predicted_per_second = 1000 * found.predicted_n / found.predicted_ms if found.predicted_ms else 0.0
+    return found
 
 
 def error_text(answer: object, *, limit: int = 500) -> str:

@@ -13,8 +13,20 @@ import re
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from swapyard.observe.figures import UNSET, USAGE_KEYS, Counts, Usage, error_text, figures, summed
+from swapyard.observe.figures import (
+    NO_USAGE,
+    Counts,
+    ToldTimings,
+    ToldUsage,
+    Usage,
+    error_text,
+    figures,
+    summed,
+    timings_of,
+    usage_of,
+)
 
 _VALUE: Final = 4096  # bytes that a value behind one of the keys may have in a text that is not whole
 _KEY: Final = re.compile(rb'"(usage|timings|metrics)"\s*:\s*')
@@ -31,14 +43,22 @@ def may_tell(text: bytes) -> bool:
     return any(key in text for key in _TELLING)
 
 
-def may_count(text: bytes) -> bool:
-    """Whether `Findings` could find figures in this document. (JSON lets keys be spelled with escapes; no engine does.)"""
-    return b'"usage"' in text or b'"timings"' in text or b'"metrics"' in text
-
-
 class _Answer(msgspec.Struct, gc=False):
     """The outermost keys that matter. `response` (OpenAI's Responses), `message` (Anthropic) and `x_groq` may hold a `usage`
     in a stream; other engines keep texts under these names, so they are looked into only when they are objects."""
+
+    usage: ToldUsage | None | UnsetType = UNSET
+    timings: ToldTimings | UnsetType = UNSET
+    metrics: Any = UNSET
+    error: Any = None
+    type: Any = None
+    response: msgspec.Raw = msgspec.Raw(b"")
+    message: msgspec.Raw = msgspec.Raw(b"")
+    x_groq: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Loose(msgspec.Struct, gc=False):
+    """The same of an engine that does not keep to the types."""
 
     usage: Any = UNSET
     timings: Any = UNSET
@@ -49,16 +69,24 @@ class _Answer(msgspec.Struct, gc=False):
     message: msgspec.Raw = msgspec.Raw(b"")
     x_groq: msgspec.Raw = msgspec.Raw(b"")
 
-
-class _Nested(msgspec.Struct, gc=False):
-    usage: Any = UNSET
-    error: Any = None
+    def strict(self) -> _Answer:
+        usage = self.usage if self.usage is UNSET else usage_of(self.usage)
+        timings = self.timings if self.timings is UNSET else timings_of(self.timings)
+        return _Answer(usage, timings, self.metrics, self.error, self.type, self.response, self.message, self.x_groq)
 
 
 _answer: Final = msgspec.json.Decoder(_Answer)
-_answers: Final = msgspec.json.Decoder(list[_Answer])
-_nested: Final = msgspec.json.Decoder(_Nested)
+_loose: Final = msgspec.json.Decoder(_Loose)
+_loose_answers: Final = msgspec.json.Decoder(list[_Loose])
 _anything: Final = msgspec.json.Decoder()
+
+
+def _read(text: bytes | msgspec.Raw) -> _Answer:
+    """A JSON object. Raises one of `UNREADABLE`."""
+    try:
+        return _answer.decode(text)
+    except msgspec.ValidationError:
+        return _loose.decode(text).strict()
 
 
 def _is_object(raw: msgspec.Raw) -> bool:
@@ -73,7 +101,7 @@ class Findings:
     def __init__(self, error: str = "") -> None:
         self._counts = Counts()
         self._known = False
-        self._timings: Any = UNSET
+        self._timings: ToldTimings | UnsetType = UNSET
         self._metrics: Any = UNSET
         self.error = error
 
@@ -87,15 +115,13 @@ class Findings:
     def event(self, text: bytes) -> bool:
         """The data of one event of a stream. False: it is no JSON object."""
         try:
-            answer = _answer.decode(text)
-            places: list[_Answer | _Nested] = [
-                answer,
-                *(_nested.decode(raw) for raw in (answer.response, answer.message, answer.x_groq) if _is_object(raw)),
-            ]
+            answer = _read(text)
+            nested = (answer.response, answer.message, answer.x_groq)
+            places = [answer, *(_read(raw) for raw in nested if _is_object(raw))]
         except UNREADABLE:
             return False
         for place in places:
-            if isinstance(place.usage, dict) and not USAGE_KEYS.isdisjoint(place.usage):
+            if place.usage and place.usage != NO_USAGE:
                 self._add(place.usage)
                 break
         self._keep(answer.timings, answer.metrics)
@@ -111,9 +137,9 @@ class Findings:
         or with `last_only` off the sum of all. What is no JSON tells nothing."""
         try:
             if text.lstrip()[:1] == b"[":
-                self._array(_answers.decode(text), last_only)
+                self._array([one.strict() for one in _loose_answers.decode(text)], last_only)
             else:
-                self._whole(_answer.decode(text))
+                self._whole(_read(text))
         except UNREADABLE:
             return
 
@@ -141,33 +167,33 @@ class Findings:
         if not isinstance(found, dict):
             return
         if key == b"timings":
-            self._keep(found, UNSET)
+            self._keep(timings_of(found), UNSET)
         elif key == b"metrics":
             self._keep(UNSET, found)
-        elif not USAGE_KEYS.isdisjoint(found):
-            self._add(found)
+        elif (usage := usage_of(found)) != NO_USAGE:
+            self._add(usage)
 
     def _whole(self, answer: _Answer) -> None:
         usage = answer.usage
         if usage is UNSET and _is_object(answer.response):
-            usage = _nested.decode(answer.response).usage
+            usage = _read(answer.response).usage
         if usage is not UNSET:
-            self._add(usage if isinstance(usage, dict) else {})
+            self._add(usage or NO_USAGE)
         self._keep(answer.timings, answer.metrics)
 
     def _array(self, answers: list[_Answer], last_only: bool) -> None:
         if not answers:
             return
         self._whole(answers[-1])
-        timings = [answer.timings for answer in answers if isinstance(answer.timings, dict)]
+        timings = [answer.timings for answer in answers if answer.timings is not UNSET]
         if len(timings) > 1 and not last_only:
             self._timings = summed(timings)
 
-    def _add(self, usage: dict[str, Any]) -> None:
+    def _add(self, usage: ToldUsage) -> None:
         self._known = True
         self._counts.add(usage)
 
-    def _keep(self, timings: object, metrics: object) -> None:
+    def _keep(self, timings: ToldTimings | UnsetType, metrics: object) -> None:
         if timings is not UNSET:
             self._known = True
             self._timings = timings

@@ -26,7 +26,7 @@ from typing import Final
 from swapyard.observe.decoding import Decoder, UndecodableError, decoder
 from swapyard.observe.ends import Ends
 from swapyard.observe.figures import Usage
-from swapyard.observe.findings import Findings, may_count, may_tell
+from swapyard.observe.findings import Findings, may_tell
 
 _LINE_END: Final = re.compile(rb"[\r\n]+")
 # What the first event with a part of the answer has in it, where a stream opens with events that have none.
@@ -73,8 +73,6 @@ class DocumentTap(UsageTap):
 
     def end(self) -> Usage:
         begin, text = self._ends.begin, self._ends.rest()
-        if begin is None and not self._failed and not may_count(text):
-            return Usage(error=self.unreadable)
         findings = Findings(self.unreadable)
         if self._failed:
             if begin is None:
