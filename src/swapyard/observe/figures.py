@@ -24,21 +24,21 @@ Number = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
 class Details(msgspec.Struct, gc=False):
     """`input_tokens_details`, `prompt_tokens_details`."""
 
-    cached_tokens: Count | None | UnsetType = UNSET
+    cached_tokens: Count | UnsetType | None = UNSET
 
 
 class ToldUsage(msgspec.Struct, gc=False):
     """The `usage` of an answer, as engines that keep to the rules tell it; of others `usage_of` makes one."""
 
-    prompt_tokens: Count | None | UnsetType = UNSET
-    completion_tokens: Count | None | UnsetType = UNSET
-    input_tokens: Count | None | UnsetType = UNSET
-    output_tokens: Count | None | UnsetType = UNSET
-    total_tokens: Count | None | UnsetType = UNSET
-    cache_read_input_tokens: Count | None | UnsetType = UNSET
-    cache_creation_input_tokens: Count | None | UnsetType = UNSET
-    input_tokens_details: Details | None | UnsetType = UNSET
-    prompt_tokens_details: Details | None | UnsetType = UNSET
+    prompt_tokens: Count | UnsetType | None = UNSET
+    completion_tokens: Count | UnsetType | None = UNSET
+    input_tokens: Count | UnsetType | None = UNSET
+    output_tokens: Count | UnsetType | None = UNSET
+    total_tokens: Count | UnsetType | None = UNSET
+    cache_read_input_tokens: Count | UnsetType | None = UNSET
+    cache_creation_input_tokens: Count | UnsetType | None = UNSET
+    input_tokens_details: Details | UnsetType | None = UNSET
+    prompt_tokens_details: Details | UnsetType | None = UNSET
 
 
 class ToldTimings(msgspec.Struct, gc=False):

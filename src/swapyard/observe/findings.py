@@ -47,7 +47,7 @@ class _Answer(msgspec.Struct, gc=False):
     """The outermost keys that matter. `response` (OpenAI's Responses), `message` (Anthropic) and `x_groq` may hold a `usage`
     in a stream; other engines keep texts under these names, so they are looked into only when they are objects."""
 
-    usage: ToldUsage | None | UnsetType = UNSET
+    usage: ToldUsage | UnsetType | None = UNSET
     timings: ToldTimings | UnsetType = UNSET
     metrics: Any = UNSET
     error: Any = None
