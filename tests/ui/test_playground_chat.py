@@ -498,3 +498,29 @@ def test_a_chat_that_was_deleted_does_not_come_back_however_soon_the_page_is_lef
     desktop.get_by_role("button", name="What to do with Delete me").click()
     desktop.get_by_role("menuitem", name="Delete").evaluate("item => { item.click(); location.reload(); }")
     expect(desktop.get_by_text("Chats are kept here, in this browser.")).to_be_visible()
+
+
+def test_an_exported_chat_is_imported_and_a_bad_file_is_told_what_is_wrong(stage: str, window: Page) -> None:
+    begin(window, stage)
+    ask(window, "Take me along")
+    open_list(window)
+    window.get_by_role("button", name="What to do with Take me along").locator("visible=true").click()
+    with window.expect_download() as download:
+        window.get_by_role("menuitem", name="Export as JSON").click()
+    chat = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    picker = window.locator("input[type=file][accept*=json]").last
+    for content, fault in {
+        "{": "chat.json cannot be imported. It is not JSON",
+        json.dumps({**chat, "nodes": [{**chat["nodes"][0], "text": 5}]}): "“nodes[0].text” has to be a text.",
+    }.items():
+        picker.set_input_files(FilePayload(name="chat.json", mimeType="application/json", buffer=content.encode()))
+        expect(window.get_by_role("alert").locator("visible=true")).to_contain_text(fault)
+    content = json.dumps({**chat, "title": "Another name"})
+    picker.set_input_files(FilePayload(name="chat.json", mimeType="application/json", buffer=content.encode()))
+    expect(window).to_have_url(re.compile(r"chat=\w+"))
+    open_list(window)
+    expect(shown_list(window).get_by_text("Another name")).to_be_visible()
+    expect(shown_list(window).get_by_text("Take me along")).to_be_visible()  # the first one is still there
+    shown_list(window).get_by_role("button", name=re.compile("^Another name")).click()
+    window.reload()
+    expect(answers(window)).to_contain_text("This is hare.")

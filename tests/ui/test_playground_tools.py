@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
+from tests.ui.conftest import CHROMIUM, FLAGS, page_of
 
 TOOLS = {
     "chat": "Chat", "images": "Images", "speech": "Speech", "transcription": "Transcription", "rerank": "Rerank",
@@ -230,3 +232,116 @@ def test_a_load_test_is_stopped(demo: str, window: Page) -> None:
     window.get_by_role("button", name="Reset prompt and numbers").click()
     expect(window.get_by_label("Max tokens")).to_have_value("256")
     window.get_by_role("button", name="Clear (1)").click()
+
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccfc0500f00048101"
+    "80a9c9b2dd0000000049454e44ae426082"
+)
+# What goes out as a form: playwright does not see the files in it.
+NOTE_FORMS = """() => {
+    const original = window.fetch;
+    window.fetch = (url, options) => {
+        if (options?.body instanceof FormData) window.sent = { path: new URL(url, location).pathname, form: options.body };
+        return original(url, options);
+    };
+}"""
+SENT = """async () => {
+    const fields = [...window.sent.form].map(([name, value]) => [name, typeof value === "string" ? value : value.name]);
+    const sound = window.sent.form.get("file");
+    return [window.sent.path, fields, sound ? [...new Uint8Array(await sound.arrayBuffer())] : []];
+}"""
+BRING = """([kind, name]) => {
+    const transfer = new DataTransfer();
+    const bytes = new Uint8Array(6);
+    crypto.getRandomValues(bytes);
+    transfer.items.add(new File([bytes], name, { type: "image/png" }));
+    const how = kind === "drop" ? { dataTransfer: transfer } : { clipboardData: transfer };
+    const event = new (kind === "drop" ? DragEvent : ClipboardEvent)(kind, { ...how, bubbles: true, cancelable: true });
+    (kind === "drop" ? document.querySelector(".drop") : document.body).dispatchEvent(event);
+}"""
+
+
+def test_pictures_are_changed_with_a_mask_and_what_came_is_changed_again(demo: str, window: Page) -> None:
+    window.goto(f"{demo}/ui/playground/images")
+    choose, mask = window.locator("input[type=file]").first, window.locator("input[type=file]").last
+    choose.set_input_files(FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"x"))
+    expect(window.get_by_role("alert")).to_contain_text("notes.txt is no JPEG")
+    choose.set_input_files(FilePayload(name="cat.png", mimeType="image/png", buffer=PIXEL))
+    mask.set_input_files(FilePayload(name="mask.jpg", mimeType="image/jpeg", buffer=b"x"))
+    expect(window.get_by_role("alert")).to_contain_text("mask.jpg is no PNG")
+    mask.set_input_files(FilePayload(name="mask.png", mimeType="image/png", buffer=PIXEL))
+    expect(window.get_by_role("img", name="The mask")).to_be_visible()
+    window.get_by_role("textbox", name="Prompt", exact=True).fill("with a hat")
+    window.evaluate(NOTE_FORMS)
+    window.get_by_role("button", name="Change it").click()
+    path, fields, _ = window.evaluate(SENT)
+    assert path == "/v1/images/edits"
+    assert fields == [
+        ["model", "chameleon"], ["prompt", "with a hat"], ["n", "1"], ["size", "512x512"], ["image", "cat.png"],
+        ["mask", "mask.png"],
+    ]  # fmt: skip
+    expect(window.get_by_role("img", name="with a hat")).to_be_visible()
+    window.get_by_role("button", name="Change this picture").click()
+    sources = window.get_by_role("list", name=re.compile("^Begin with a picture")).get_by_role("listitem")
+    expect(sources).to_have_count(1)
+    expect(window.get_by_role("img", name="chameleon.png")).to_be_visible()
+    expect(window.get_by_role("img", name="The mask")).to_have_count(0)
+    window.get_by_role("button", name="Take chameleon.png away").click()
+    expect(window.get_by_role("button", name="Generate")).to_be_visible()
+
+
+def test_several_pictures_are_dropped_and_pasted_and_go_together(demo: str, window: Page) -> None:
+    window.goto(f"{demo}/ui/playground/images")
+    window.get_by_role("textbox", name="Prompt", exact=True).fill("both in one")
+    for kind in ("drop", "paste"):
+        window.evaluate(BRING, [kind, f"{kind}.png"])
+        expect(window.get_by_role("img", name=f"{kind}.png")).to_be_visible()
+    window.evaluate(NOTE_FORMS)
+    window.get_by_role("button", name="Change it").click()
+    _, fields, _ = window.evaluate(SENT)
+    assert fields[-2:] == [["image[]", "drop.png"], ["image[]", "paste.png"]]
+    expect(window.get_by_role("img", name="both in one")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def recorder(browser: Browser) -> Iterator[Browser]:
+    """A browser with a microphone that hums."""
+    flags = [*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with browser.browser_type.launch(executable_path=CHROMIUM, args=flags) as started:
+        yield started
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_what_is_recorded_is_transcribed(demo: str, recorder: Browser, size: str) -> None:
+    with page_of(recorder, size) as page:
+        page.goto(f"{demo}/ui/playground/transcription")
+        page.get_by_role("button", name="Record", exact=True).click()
+        expect(page.get_by_role("status").filter(has_text="Recording")).to_be_visible()
+        page.wait_for_timeout(500)  # so that there is something to hear
+        page.get_by_role("button", name="End the recording").click()
+        expect(page.get_by_text(re.compile(r"^recording-\d{6}\.wav$"))).to_be_visible()
+        page.evaluate(NOTE_FORMS)
+        page.get_by_role("button", name="Transcribe").click()
+        _, _, content = page.evaluate(SENT)
+        sound = bytes(content)
+        assert (sound[:4], sound[8:16]) == (b"RIFF", b"WAVEfmt ")
+        assert int.from_bytes(sound[24:28], "little") == 16_000
+        assert any(sound[44:])
+        expect(page.get_by_role("region", name="Transcription: result")).to_contain_text("I have heard")
+
+
+def test_a_microphone_that_cannot_be_used_is_told_with_the_reason(demo: str, window: Page) -> None:
+    window.goto(f"{demo}/ui/playground/transcription")
+    window.evaluate("""() => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+    }""")
+    window.get_by_role("button", name="Record", exact=True).click()
+    expect(window.get_by_role("alert")).to_contain_text("The microphone is not allowed for this page.")
+    window.evaluate("""() => {
+        Object.defineProperty(navigator, "mediaDevices", { value: undefined });
+        Object.defineProperty(window, "isSecureContext", { value: false });
+    }""")
+    window.get_by_role("button", name="Record", exact=True).click()
+    expect(window.get_by_role("alert")).to_contain_text("only over HTTPS or on the machine itself")
+    expect(window.get_by_role("button", name="Choose a file")).to_be_visible()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Answering } from "./answering.svelte";
 import { curlForm, curlJson } from "./curl";
-import { openai, sdapi, urlsOf } from "./images/pictures.svelte";
+import { edit, openai, sdapi, urlsOf } from "./images/pictures.svelte";
 import { type Listed, firstOf, grouped } from "./listing.svelte";
 import { asCsv, totalsOf } from "./load/load_test.svelte";
 import { parsed, scoresIn, sorted } from "./rerank/ranking.svelte";
@@ -42,6 +42,13 @@ describe("pictures", () => {
     expect(openai(wanted)).toEqual({ model: "m", prompt: "p", n: 2, size: "1024x768" });
     const loras = [{ name: "a", path: "a.safetensors", multiplier: 0.5 }, { name: "b", path: "b", multiplier: 0 }];
     expect(sdapi(wanted, loras)).toEqual({ model: "m", prompt: "p", negative_prompt: "n", width: 1024, height: 768, steps: 20, cfg_scale: 7, seed: -1, batch_size: 2, scheduler: "karras", lora: [{ path: "a.safetensors", multiplier: 0.5 }] });
+  });
+
+  test("are changed by a form with the files behind everything else", () => {
+    const [one, two, mask] = ["1.png", "2.png", "m.png"].map((name) => new File([], name));
+    const fields = [["model", "m"], ["prompt", "p"], ["n", "2"], ["size", "1024x768"]];
+    expect(edit(wanted, [one!])).toEqual([...fields, ["image", one]]);
+    expect(edit(wanted, [one!, two!], mask)).toEqual([...fields, ["image[]", one], ["image[]", two], ["mask", mask]]);
   });
 
   test("come in three forms", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { draftOf, keepDraft } from "./drafts";
 import { asMarkdown, fileName } from "./exporting";
 import { PARAMETERS, extraOf, faultOf, sampling } from "./parameters";
-import { LARGEST, accepted } from "./pictures";
+import { LARGEST, accepted } from "../picture_files";
 import { type Answer, type Chat, type Question, before, besides, branches, path, said, titleOf } from "./tree";
 import { merged } from "./unsaved";
 

@@ -130,6 +130,26 @@ class Chats {
     await this.open(chat.id);
   }
 
+  /** From a file. One that is here already is kept beside it. */
+  async add(chat: Chat): Promise<void> {
+    const isHere = this.entries.some((entry) => entry.id === chat.id);
+    const added = isHere ? { ...chat, id: newId() } : chat;
+    this.#gone.delete(added.id);
+    await this.#write(added, false);
+    await this.open(added.id);
+  }
+
+  /** Nothing is kept of any chat. */
+  async clear(): Promise<void> {
+    for (const [id, chat] of this.#open) {
+      this.#gone.add(id);
+      for (const node of chat.nodes) this.running.get(node.id)?.stop();
+      clearTimeout(this.#timers.get(id));
+    }
+    await shelf.clear();
+    unsaved.clear();
+  }
+
   async read(id: string): Promise<Chat | undefined> {
     if (id === this.current.id) return $state.snapshot(this.current) as Chat;
     const open = this.#open.get(id);

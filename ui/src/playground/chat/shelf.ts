@@ -33,6 +33,10 @@ export async function entries(): Promise<Entry[]> {
   return found.sort((a, b) => b.changed - a.changed);
 }
 
+export async function all(): Promise<Chat[]> {
+  return done<Chat[]>((await database()).transaction("chats").objectStore("chats").getAll());
+}
+
 export async function read(id: string): Promise<Chat | undefined> {
   return done<Chat | undefined>((await database()).transaction("chats").objectStore("chats").get(id));
 }
@@ -48,6 +52,13 @@ export async function remove(id: string): Promise<void> {
   const transaction = writing(base ?? (await database()));
   transaction.objectStore("chats").delete(id);
   transaction.objectStore("entries").delete(id);
+  await committed(transaction);
+}
+
+export async function clear(): Promise<void> {
+  const transaction = writing(base ?? (await database()));
+  transaction.objectStore("chats").clear();
+  transaction.objectStore("entries").clear();
   await committed(transaction);
 }
 

@@ -27,6 +27,10 @@ export function forget(id: string): void {
   }
 }
 
+export function clear(): void {
+  for (const [id] of noted()) forget(id);
+}
+
 /** Brings the shelf up to what was noted. Rejects where the browser keeps nothing. */
 export async function recover(): Promise<void> {
   for (const [id, part] of noted()) {

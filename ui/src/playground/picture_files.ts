@@ -1,4 +1,4 @@
-// Pictures that go with a question: from the picker, the clipboard or dropped.
+// Pictures that go along with a question or are to be changed: from the picker, the clipboard or dropped.
 
 export const MOST = 5;
 export const LARGEST = 20 * 1024 * 1024; // bytes each
@@ -11,7 +11,7 @@ export function accepted(files: readonly File[], already: number): { good: File[
   for (const file of files) {
     if (!KINDS.includes(file.type)) faults.push(`${file.name || "This"} is no JPEG, PNG, GIF or WebP picture.`);
     else if (file.size > LARGEST) faults.push(`${file.name || "This picture"} is larger than 20 MiB.`);
-    else if (already + good.length >= MOST) faults.push(`Not more than ${MOST} pictures go with one message.`);
+    else if (already + good.length >= MOST) faults.push(`Not more than ${MOST} pictures go along at once.`);
     else good.push(file);
   }
   return { good, faults: [...new Set(faults)] };
