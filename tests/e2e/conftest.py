@@ -227,11 +227,14 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture
-def logging_as_it_was() -> Iterator[None]:
-    """For tests that run the whole app in their own process."""
+def process_as_it_was() -> Iterator[None]:
+    """For tests that run the whole app in their own process: it logs and takes signals its own way."""
     before = logging.root.handlers[:], logging.root.level
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     logging.root.handlers[:], logging.root.level = before
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def app_in_front_of(port: int, loop: asyncio.AbstractEventLoop, listen: int) -> 
     return App(Options(load=load, listen=("127.0.0.1", listen), build=Build("0")), load(), loop)
 
 
-@pytest.mark.usefixtures("logging_as_it_was")
+@pytest.mark.usefixtures("process_as_it_was")
 def test_twenty_minutes_to_the_first_byte_and_twenty_more_in_mid_answer_pass(free_port: Callable[[], int]) -> None:
     loop = HastyLoop()
 

@@ -120,7 +120,7 @@ def test_a_stream_from_a_peer_is_finished_at_shutdown(swapyard: Start, scripted:
             assert front.process.wait(20) == 0
 
 
-@pytest.mark.usefixtures("logging_as_it_was")
+@pytest.mark.usefixtures("process_as_it_was")
 async def test_a_stream_without_end_from_a_peer_is_ended_with_the_budget_of_the_shutdown(
     free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,7 +135,7 @@ def test_a_command_that_cannot_listen_starts_nothing(swapyard: Start, scripted: 
             pass
 
 
-@pytest.mark.usefixtures("logging_as_it_was")
+@pytest.mark.usefixtures("process_as_it_was")
 async def test_the_budget_holds_for_a_stream_without_end_and_a_model_that_will_not_stop(
     scripted: Scripted, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@
     facts          what is known of one model, put together
     control_plane  the ASGI app, brought in late
     listening      the event loop, and what is said when an address cannot be had
+    signals        what the process is told from outside
     shutdown       the end, in order and within its budget
 
 A reload replaces what is made per configuration (proxy state, launchpad, policy) and nothing else: runs whose definition did
@@ -18,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -37,6 +37,7 @@ from swapyard.app.listening import listen_problem, new_event_loop
 from swapyard.app.news import News
 from swapyard.app.progress import Progress
 from swapyard.app.shutdown import end_at_once, shut_down
+from swapyard.app.signals import take_signals
 from swapyard.config.command import split_command
 from swapyard.config.load import Loaded
 from swapyard.config.mask import masked_command
@@ -227,7 +228,7 @@ class App:
             self.log.error("cannot listen on %s:%d: %s", host or "", port, listen_problem(error, port))
             self.logs.close()
             return 1
-        self._take_signals()
+        take_signals(self.loop, stop=self._on_stop_signal, reload=self._reload_asked.set)
         self._announce(host, listener.sockets[0].getsockname()[1])
         self._keep_house()
         self._preload(self.config.preload)
@@ -307,15 +308,6 @@ class App:
         )
 
     # --- reload ---
-
-    def _take_signals(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self.loop.add_signal_handler(number, self._on_stop_signal)
-            except NotImplementedError:  # Windows
-                signal.signal(number, lambda *_: self.loop.call_soon_threadsafe(self._on_stop_signal))
-        if hasattr(signal, "SIGHUP"):
-            self.loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
 
     async def _watch(self, watch: Watch) -> None:
         while True:
