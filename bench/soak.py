@@ -41,6 +41,7 @@ CAPTURES = 5  # MB
 ROOM = CAPTURES + 20  # MB
 STREAM_SECONDS = 5
 BOOKS = 10.0  # seconds for the last rows and lines to be written
+GIVEN_BACK = 3.0  # seconds of quiet after which what a peak has left is given back to the system
 
 CONFIG = """\
 startPort: {start_port}
@@ -161,6 +162,7 @@ def main() -> int:
             complete = many_streams(gateway.port, flags.streams)
             every = 1 + flags.requests + flags.streams
             found = settled(folder, gateway.port, Books(every, every, every, every))
+            time.sleep(GIVEN_BACK)
             grown = gateway.resident_mb() - idle
     verdicts = [
         ("memory", f"{idle:.1f} MB {grown:+.1f}", f"idle + {ROOM} MB", grown <= ROOM),

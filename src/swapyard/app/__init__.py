@@ -7,6 +7,7 @@
     facts          what is known of one model, put together
     control_plane  the ASGI app, brought in late
     listening      the event loop, and what is said when an address cannot be had
+    leftovers      memory that a peak leaves behind, given back
     signals        what the process is told from outside
     shutdown       the end, in order and within its budget
 
@@ -33,10 +34,11 @@ from swapyard.api.status import model_status
 from swapyard.app.accounts import Accounts
 from swapyard.app.control_plane import LateControlPlane
 from swapyard.app.facts import facts_of
+from swapyard.app.leftovers import give_back_leftovers
 from swapyard.app.listening import listen_problem, new_event_loop
 from swapyard.app.news import News
 from swapyard.app.progress import Progress
-from swapyard.app.shutdown import end_at_once, shut_down
+from swapyard.app.shutdown import end_at_once, shut_down, unfinished
 from swapyard.app.signals import take_signals
 from swapyard.config.command import split_command
 from swapyard.config.load import Loaded
@@ -253,6 +255,8 @@ class App:
     def _keep_house(self) -> None:
         self._housekeeping.append(self.spawn(self._reload_when_asked(), "reload"))
         self._housekeeping.append(self.spawn(self._reap(), "reap"))
+        left = give_back_leftovers(is_quiet=lambda: not unfinished(self.server))
+        self._housekeeping.append(self.spawn(left, "give memory back"))
         if self._options.watch:
             self._housekeeping.append(self.spawn(self._watch(self._options.watch), "watch the configuration"))
 

@@ -7,44 +7,47 @@ than passing it on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-_PIECE: Final = 40  # bytes that an object and its place in a list take
+_SLACK: Final = 2048  # bytes that gather before they are dropped at once
 
 
 class Ends:
-    """Keeps the first `head` and at least the last `tail` bytes; everything, while that is at most `head + 2 * tail`.
+    """Keeps the first `head` and at least the last `tail` bytes; everything, while that is at most `head + tail`.
 
-    Pieces are kept as they come, without copying, until something has to go.
+    They are copied into one buffer. Kept as they come, the pieces of a thousand streams would be a hundred thousand small
+    objects among what lives on, and Python could not give their memory back when the streams are over.
     """
 
-    __slots__ = ("_head", "_most", "_pieces", "_size", "_tail", "begin")
+    __slots__ = ("_head", "_most", "_tail", "_tells", "_text", "begin")
 
-    def __init__(self, head: int, tail: int) -> None:
+    def __init__(self, head: int, tail: int, tells: Callable[[bytes], bool] | None = None) -> None:
+        """`tells`: whether first bytes are worth keeping when the middle goes; None: they always are."""
         self._head = head
+        self._tells = tells
         self._tail = tail
-        self._most = head + 2 * tail
-        self._pieces: list[bytes] = []
-        self._size = 0  # of the pieces, with what Python takes for each
-        self.begin: bytes | None = None  # the first bytes, once the middle is gone; None: `rest` is everything
+        self._most = head + tail + _SLACK
+        self._text = bytearray()
+        self.begin: bytes | None = None  # the first bytes that tell, once the middle is gone; None: `rest` is everything
 
     def add(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._size += len(data) + _PIECE
-        if self._size > self._most:
+        text = self._text
+        text += data
+        if len(text) > self._most:
             self._shrink()
 
     def rest(self) -> bytes:
         """All that was added, or the end of it if `begin` is not None."""
-        return b"".join(self._pieces)
+        return bytes(self._text)
+
+    def held(self) -> int:
+        """Bytes that it takes."""
+        return len(self.begin or b"") + self._text.__alloc__()
 
     def _shrink(self) -> None:
-        """Makes one piece of many small ones; drops the middle where that is not enough."""
-        text = b"".join(self._pieces)
-        if len(text) > self._most:
-            if self.begin is None:
-                self.begin = text[: self._head]
-                self._most = 2 * self._tail
-            text = text[-self._tail :]
-        self._pieces = [text]
-        self._size = len(text)
+        if self.begin is None:
+            begin = bytes(self._text[: self._head])
+            self.begin = begin if self._tells is None or self._tells(begin) else b""
+            self._most = self._tail + _SLACK
+        del self._text[: -self._tail]
