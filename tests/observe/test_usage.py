@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -161,6 +162,18 @@ def test_a_tap_holds_little_of_a_long_body(kind: str, most: int, size: int) -> N
             ends = tap._ends  # type: ignore[attr-defined]
             assert ends.held() < most
     assert ends.begin is not None
+
+
+@pytest.mark.parametrize("kind", [SSE, JSON])
+def test_a_tap_keeps_no_piece_alive(kind: str) -> None:
+    """Small objects of many streams would lie among what lives on, and hold the memory around them."""
+    tap = tap_response("/v1/chat/completions", 200, kind)
+    pieces = [b"data: %d\n\n" % n for n in range(100)]
+    holders = [sys.getrefcount(piece) for piece in pieces]
+    for piece in pieces:
+        tap.feed(piece)
+    del piece
+    assert [sys.getrefcount(piece) for piece in pieces] == holders
 
 
 def test_an_event_of_several_data_lines_is_one() -> None:

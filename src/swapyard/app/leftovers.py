@@ -1,7 +1,7 @@
 """Memory that a peak leaves behind, given back to the system when it is quiet.
 
 What requests held is free once they are over, but glibc keeps free memory that has anything in use above it: after a
-thousand streams some 10 MB, after large bodies more. `malloc_trim` gives it back; other C libraries have none. It takes
+thousand streams 6 to 18 MB, after large bodies more. `malloc_trim` gives it back; other C libraries have none. It takes
 milliseconds, during which nobody else gets memory (about 1 ms a megabyte), so it waits for a moment without requests.
 """
 

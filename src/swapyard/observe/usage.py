@@ -5,7 +5,7 @@
     usage = tap.end()                                                     once, at its end or wherever it broke off
 
 For every API family: OpenAI (chat, completions, responses, embeddings, audio, images), Anthropic's messages, llama.cpp's own
-routes, rerankers, vLLM. A tap never raises and holds little (15 KiB of a stream, 50 KiB of a JSON answer): the two ends of
+routes, rerankers, vLLM. A tap never raises and holds little (13 KiB of a stream, 50 KiB of a JSON answer): the two ends of
 the body, which are read when it is over. Until then a piece costs about 0.1 us. What a figure means: `observe.figures`.
 
 `first_token_at` is the reading of `clock` when the first piece came that carries a part of the answer: pings, and the events
@@ -99,7 +99,7 @@ class StreamTap(UsageTap):
         super().__init__(clock)
         self._first_token = first_token
         self._before = b""  # the end of what came before, as pieces may be cut within `first_token`
-        self._ends = Ends(4 * 1024, 8 * 1024, may_tell)
+        self._ends = Ends(2 * 1024, 8 * 1024, may_tell)
         self._add = self._ends.add
 
     def feed(self, data: bytes) -> None:
