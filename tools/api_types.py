@@ -18,7 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Struct, UnsetType
 
-from swapyard.api import details, load, profiles, running, status, transitions
+from swapyard.api import catalog, details, load, profiles, running, status, transitions
 from swapyard.observe import captures, history
 from swapyard.observe.activity import rows as activity
 from swapyard.observe.activity import statistics
@@ -36,6 +36,14 @@ PAYLOADS: dict[str, type[Struct]] = {
     "GpuMemory": details.GpuMemory,
     "ModelRun": details.Run,
     "ModelLoads": details.Loads,
+    "Models": details.Models,
+    "ModelGroup": details.Group,
+    "ModelSet": details.Set,
+    "ModelRouting": details.Routing,
+    "MemorySample": details.MemorySample,
+    "ModelMemory": details.Memory,
+    "CatalogEntry": catalog.Entry,
+    "Catalog": catalog.Catalog,
     "ModelDetails": details.Details,
     "ModelDetailsList": details.DetailsList,
     "Plan": details.Plan,

@@ -14,11 +14,12 @@ import pytest
 from starlette.types import Message, Send
 
 from swapyard.api.app import make_app
-from swapyard.api.services import Build, Facts, Services
+from swapyard.api.services import Build, Facts, Neighbours, Services
 from swapyard.config.schema import Config
 from swapyard.observe.bus import Bus
 from swapyard.observe.history import History
 from swapyard.observe.logs import Logs
+from swapyard.observe.memory import MemoryLog
 from swapyard.observe.system.gpus import Gpus
 from swapyard.observe.system.hardware.snapshot import Snapshot
 from swapyard.observe.system.sampling import Sampling
@@ -82,6 +83,8 @@ class Yard:
     logs: Logs = field(default_factory=Logs)
     unloaded: list[Collection[str] | None] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
+    memory: MemoryLog = field(default_factory=MemoryLog)
     history: History = field(default_factory=History)
     queue: Any = None
     loading: list[Any] = field(default_factory=list)
@@ -108,6 +111,7 @@ class Yard:
                 logs=self.logs,
                 states=lambda: self.states,
                 facts=lambda model: self.facts[model],
+                neighbours=lambda model: self.neighbours,
                 bus=self.bus,
                 history=self.history,
                 inflight=lambda: {"operation": "snapshot"},
@@ -122,6 +126,7 @@ class Yard:
                 active_profile=lambda: self.profile,
                 activate_profile=self._activate,
                 sampling=self.sampling,
+                memory=self.memory,
                 hardware=self._hardware,
                 metrics=self._metrics,
                 mask_command=lambda cmd: cmd.replace("s3cret", "***"),

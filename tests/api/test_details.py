@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swapyard.api.services import Facts, RunFacts
-from swapyard.config.schema import Config, Model, Peer
+from swapyard.api.services import Facts, MatrixSet, Neighbours, RunFacts, Some
+from swapyard.config.schema import Config, Group, Model, Peer, Routing
 from swapyard.observe.system.samples import GpuShare
 
 if TYPE_CHECKING:
@@ -154,3 +154,52 @@ async def test_the_memory_that_a_run_holds_of_gpus(yard: Yard, monkeypatch: pyte
         {"id": 1, "name": "H100", "memory_bytes": None},
     ]
     assert os.getpid() in asked[0]
+
+
+async def test_what_a_run_was_seen_to_hold_is_told_after_its_end_too(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.config = CONFIG
+    monkeypatch.setattr(yard.sampling, "gpu_memory", lambda _: [GpuShare(0, "H100", 5)])
+    yard.facts["c"] = facts(state="ready", run=RunFacts(id=9, pid=os.getpid(), address=None, uptime=1.0, idle=None))
+    yard.states = {"c": "ready"}
+    seen = (await yard.get("/api/models/c")).json["memory"]
+    assert (seen["run"], len(seen["samples"]), seen["samples"][0]["gpu_bytes"]) == (9, 1, 5)
+    assert seen["peak_bytes"] >= seen["samples"][0]["memory_bytes"]
+    assert seen["gpu_peaks"] == [{"id": 0, "name": "H100", "memory_bytes": 5}]
+    listed = (await yard.get("/api/models")).json["models"][0]
+    assert (listed["memory"]["peak_bytes"] > 0, listed["memory"]["samples"], listed["routing"]) == (True, [], None)
+    yard.facts["c"] = facts()
+    after = (await yard.get("/api/models/c")).json
+    assert (after["run"], after["memory"]["run"]) == (None, 9)
+
+
+async def test_the_group_of_a_model_and_whom_it_stops(yard: Yard) -> None:
+    groups = {"g": Group(exclusive=False, members=("a/b", "c"))}
+    yard.config = Config(models=CONFIG.models, routing=Routing(groups=groups))
+    yard.facts["c"] = facts()
+    nobody = Some(0, ())
+    yard.neighbours = Neighbours(sets=(), stops=Some(1, ("a/b",)), stopped_by=nobody, beside=nobody)
+    assert (await yard.get("/api/models/c")).json["routing"] == {
+        "router": "group",
+        "group": {
+            "name": "g",
+            "swap": True,
+            "exclusive": False,
+            "persistent": False,
+            "members": {"count": 2, "first": ["a/b", "c"]},
+        },
+        "sets": [],
+        "stops": {"count": 1, "first": ["a/b"]},
+        "stopped_by": {"count": 0, "first": []},
+        "beside": {"count": 0, "first": []},
+    }
+
+
+async def test_the_sets_of_a_matrix_and_what_only_a_planner_knows(yard: Yard) -> None:
+    yard.config = Config(models=CONFIG.models, routing=Routing(router="matrix"))
+    yard.facts["c"] = facts()
+    yard.neighbours = Neighbours(sets=(MatrixSet("s", "c & d"),), stops=None, stopped_by=None, beside=None)
+    told = (await yard.get("/api/models/c")).json["routing"]
+    assert (told["group"], told["sets"], told["stops"]) == (None, [{"name": "s", "expression": "c & d"}], None)
+    yard.neighbours = None
+    told = (await yard.get("/api/models/c")).json["routing"]
+    assert (told["sets"], told["beside"]) == ([], None)

@@ -103,7 +103,7 @@ def test_a_row_is_listed_as_it_was_recorded(open_store: Open, monkeypatch: pytes
     )
     first = request_of(
         "qwen", usage=usage, content_type="text/event-stream", metadata={"fifo_priority": "2"}, queue_ms=4,
-        load_ms=1000, first_token_ms=1200, outcome=Outcome.CLIENT_LEFT, client="::1",
+        load_ms=1000, first_token_ms=1200, outcome=Outcome.CLIENT_LEFT, client="::1", session="s1",
     )  # fmt: skip
     assert [store.record(first), store.record(request_of(status=502))] == [1, 2]
     page = listed(store, order="asc")
@@ -120,7 +120,7 @@ def test_a_row_is_listed_as_it_was_recorded(open_store: Open, monkeypatch: pytes
     assert (row["duration_ms"], row["has_capture"], row["metadata"]) == (140, True, {"fifo_priority": "2"})
     assert row["timing"] == {
         "outcome": "client_left", "ended_ms": START * 1000 + 750, "queue_ms": 4, "load_ms": 1000, "first_token_ms": 1200,
-        "prefill_ms": 100.0, "decode_ms": 40.0, "prompt_tokens": 9, "client": "::1",
+        "prefill_ms": 100.0, "decode_ms": 40.0, "prompt_tokens": 9, "client": "::1", "session": "s1",
     }  # fmt: skip
     assert (failed["error_msg"], failed["has_capture"]) == ("502 Bad Gateway", False)
     assert "metadata" not in failed
@@ -153,6 +153,28 @@ def test_filters_by_status_and_path_hold_for_the_totals_too(open_store: Open) ->
     assert ids(store, path="chat", status="2xx", model="m") == [1]
     assert store.statistics(ActivityQuery.parse([("status", "5xx")])).total_input_tokens == 2
     assert store.statistics(ActivityQuery.parse([("path", "chat"), ("status", "503")])).total_requests == 1
+
+
+def test_sessions_are_found_by_their_whole_name(store: ActivityStore) -> None:
+    for session in ("", "chat-1", "chat-10", "chat-1"):
+        store.record(request_of(session=session, usage=Usage(input_tokens=1)))
+    assert ids(store, session="chat-1") == [4, 2]
+    assert ids(store, session=["chat-1", "chat-10", ""], model="m") == [4, 3, 2]
+    assert ids(store, session="chat") == []
+    assert ids(store, session="") == [4, 3, 2, 1]
+    assert store.statistics(ActivityQuery.parse([("session", "chat-1")])).total_input_tokens == 2
+
+
+def test_uses_tell_how_often_and_when_last(open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(tmp_path / "activity.db")
+    assert store.uses() == []
+    for n in range(9):
+        store.record(request_of("a" if n % 3 else "b", ended=START + n))
+    assert store.flush()
+    small = sorted(store.uses())
+    assert small == [("a", 6, START + 8), ("b", 3, START + 6)]
+    monkeypatch.setattr("swapyard.observe.activity.database.EXACT_ROWS", 5)
+    assert sorted(store.uses()) == small
 
 
 def test_pages_filters_and_orders(store: ActivityStore) -> None:
@@ -270,7 +292,9 @@ def test_a_large_file_is_listed_like_a_small_one(open_store: Open, tmp_path: Pat
         usage = Usage(output_tokens=dice.randrange(9))
         ended = START + (10**8 if n == 200 else n * 60 + dice.randrange(9999))
         status = (200, 404, 500)[n % 3]
-        store.record(request_of(dice.choice("abc"), ended=ended, usage=usage, duration_ms=n % 11, status=status))
+        session = f"s{n % 5}" if n % 5 else ""
+        more = {"duration_ms": n % 11, "status": status, "session": session}
+        store.record(request_of(dice.choice("abc"), ended=ended, usage=usage, **more))
     time = {"start": "2025-10-09T10:54:20Z", "end": "2025-10-09T14:01:01Z"}
     queries: list[dict[str, Any]] = [
         {"sort": sort, "order": order, "page": page, "limit": 60, **more}
@@ -284,6 +308,7 @@ def test_a_large_file_is_listed_like_a_small_one(open_store: Open, tmp_path: Pat
             time | {"model": "a"},
             {"min_id": 50, "model": "c"},
             {"status": ["5xx", "404"], "path": "/v1"},
+            {"session": ["s1", "s2"], "model": "a"},
         )
     ]
     small = [listed(store, **query) for query in queries]
@@ -353,6 +378,21 @@ def test_a_file_of_llama_swap_opens_and_goes_on(open_store: Open, tmp_path: Path
     connection.commit()
     connection.close()
     assert [row["model"] for row in listed(open_store(path))["data"]] == ["back again", "new", "old"]
+
+
+def test_a_file_without_sessions_goes_on(open_store: Open, tmp_path: Path) -> None:
+    path = tmp_path / "before.db"
+    store = open_store(path)
+    store.record(request_of("old"))
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX swapyard_activity_session")
+        connection.execute("ALTER TABLE swapyard_activity DROP COLUMN session")
+        connection.execute("PRAGMA user_version = 2")
+        connection.commit()
+    store = open_store(path)
+    store.record(request_of("new", session="s"))
+    assert [row["timing"]["session"] for row in listed(store)["data"]] == ["s", ""]
 
 
 def test_a_new_file_has_the_books_that_llama_swap_looks_for(open_store: Open, tmp_path: Path) -> None:
@@ -544,7 +584,8 @@ def test_an_export_has_every_row_once(store: ActivityStore, rows: int, monkeypat
 
 
 def test_a_table_carries_no_formula(store: ActivityStore) -> None:
-    store.record(request_of("=cmd()", error='a "quoted", text\nof two lines'))
+    store.record(request_of("=cmd()", error='a "quoted", text\nof two lines', session="@SUM(1)"))
     store.flush()
     row = next(csv.DictReader(b"".join(store.export(ActivityQuery(), Format.CSV)).decode().splitlines(keepends=True)))
     assert (row["model"], row["error_msg"]) == ("'=cmd()", 'a "quoted", text\nof two lines')
+    assert row["session"] == "'@SUM(1)"

@@ -86,6 +86,31 @@ async def test_a_row_says_what_was_asked_and_answered(open_yard: OpenYard, wire:
 
 
 @pytest.mark.parametrize(
+    ("lines", "session"),
+    [
+        ((), ""),
+        (("x-session-id: abc ",), "abc"),
+        (("X-Other: second", "X-Session-ID: first"), "first"),
+        (("X-Session-ID:", "X-Other: second"), "second"),
+        (("X-Session-ID: " + "x" * 1000,), "x" * recording.LONGEST_SESSION),
+    ],
+)
+async def test_a_row_names_the_session(open_yard: OpenYard, wire: Any, lines: tuple[str, ...], session: str) -> None:
+    async with (
+        wire.scripted() as up,
+        open_yard(m=up.port, ready="m", books=True) as yard,
+        wire.connect(yard.port) as client,
+    ):
+        yard.books.recorder.session_headers = (b"x-session-id", b"x-other")
+        client.send(ask(CHAT, "m", *lines))
+        peer = await up.accept()
+        await peer.request()
+        peer.send(answer(USAGE))
+        await client.response()
+        assert yard.books.row().timing.session == session
+
+
+@pytest.mark.parametrize(
     ("asked", "path"),
     [
         (CHAT, CHAT),

@@ -20,13 +20,13 @@ from swapyard.observe.activity import ActivityQuery
 from swapyard.observe.activity.export import Format
 
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
-FILTERS = {"model", "start", "end", "min_id", "max_id", "status", "path"}
+FILTERS = {"model", "start", "end", "min_id", "max_id", "status", "path", "session"}
 
 
 def routes(services: Services) -> list[Route]:
     async def listing(request: Request) -> Response:
         """Finished requests, one page: `limit`, `page`, `sort`, `order`, and the filters `model`, `start`, `end`, `min_id`,
-        `max_id`, `status` (404, 5xx) and `path` (a part of it)."""
+        `max_id`, `status` (404, 5xx), `path` (a part of it) and `session`."""
         query = ActivityQuery.parse(request.query_params.multi_items())
         return json_answer(await asyncio.to_thread(services.activity().listing, query))
 

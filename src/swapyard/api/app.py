@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swapyard.api import (
     activity,
+    catalog,
     details,
     events,
     hardware,
@@ -57,6 +58,7 @@ def all_routes(services: Services) -> list[Route]:
         *activity.routes(services),
         *transitions.routes(services),
         *details.routes(services),
+        *catalog.routes(services),
         *performance.routes(services),
         *hardware.routes(services),
         *metrics.routes(services),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -10,14 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swapyard.api.answers import json_answer
-from swapyard.api.services import RunFacts, Services
+from swapyard.api.services import Neighbours, RunFacts, Services, Some
+from swapyard.config.schema import Config
 from swapyard.errors import MethodNotAllowed, NotFound
 from swapyard.observe.history import Change
-from swapyard.observe.memory import tree_memory
+from swapyard.observe.memory import TreeMemory, tree_memory
+from swapyard.observe.system.samples import GpuShare
 from swapyard.proxy.resolve import Kind
 
 # What a name below /api/models/ begins with that is no model, unless one is called so, and the methods that it takes.
 COMMANDS = {"load": ("DELETE", "POST"), "unload": ("POST",)}
+MEMBERS = 50  # of a group that are named
 
 
 class GpuMemory(Struct, frozen=True):
@@ -52,8 +56,65 @@ class Loads(Struct, frozen=True):
     p95: float | None
 
 
+class Models(Struct, frozen=True):
+    """`first`: up to 50 of them, in the configuration's order."""
+
+    count: int
+    first: tuple[str, ...]
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """Of the group router, as it is configured."""
+
+    name: str
+    swap: bool
+    exclusive: bool
+    persistent: bool
+    members: Models
+
+
+class Set(Struct, frozen=True):
+    """Of the matrix router."""
+
+    name: str
+    expression: str
+
+
+class Routing(Struct, frozen=True, kw_only=True):
+    """Who can run beside the model. `group` with the group router, `sets` (those it stands in) with the matrix. `stops`: the
+    models that its load stops if they run; `stopped_by`: those whose load stops it; `beside`: all others; null where only
+    the planner knows."""
+
+    router: str
+    group: Group | None
+    sets: list[Set]
+    stops: Models | None
+    stopped_by: Models | None
+    beside: Models | None
+
+
+class MemorySample(Struct, frozen=True):
+    """`at`: seconds since the epoch. `gpu_bytes`: on all GPUs together, null where no source tells."""
+
+    at: float
+    memory_bytes: int
+    gpu_bytes: int | None
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """What a run was seen to hold: the present one, or the last. Looked at while somebody asks for details, so the peaks are
+    the least that it can have been. `gpu_peaks`: of each GPU by itself. `samples`: oldest first, at most 120; none in the
+    list of all models."""
+
+    run: int
+    peak_bytes: int
+    gpu_peaks: list[GpuMemory]
+    samples: list[MemorySample]
+
+
 class Details(Struct, frozen=True, kw_only=True):
-    """`limit`: how many requests are served at once; `running` + `queued` are admitted."""
+    """`limit`: how many requests are served at once; `running` + `queued` are admitted. `memory`: null where it was never
+    seen to run. `routing`: null in the list of all models."""
 
     id: str
     name: str
@@ -64,6 +125,8 @@ class Details(Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...]
     ttl: int
     run: Run | None
+    memory: Memory | None
+    routing: Routing | None
     running: int
     limit: int
     queued: int
@@ -101,7 +164,9 @@ def routes(services: Services) -> list[Route]:
 
     async def details(request: Request) -> Response:
         """One model: its run, requests, loads, last error and last changes."""
-        return json_answer(await _details(services, local(request)))
+        model = local(request)
+        neighbours = await asyncio.to_thread(services.neighbours, model)
+        return json_answer(await _details(services, model, _routing(services.config(), model, neighbours)))
 
     async def all_loaded(_request: Request) -> Response:
         """Every model that is not stopped, or whose last run failed, in detail."""
@@ -122,13 +187,15 @@ async def loaded(services: Services) -> DetailsList:
     """Every model that is not stopped, or whose last run failed."""
     known = services.config().models
     wanted = sorted(model for model in {*services.states(), *services.failures()} if model in known)
-    return DetailsList([await _details(services, model, changes=3) for model in wanted])
+    return DetailsList([await _details(services, model) for model in wanted])
 
 
-async def _details(services: Services, model: str, changes: int = 20) -> Details:
+async def _details(services: Services, model: str, routing: Routing | None = None) -> Details:
+    """`routing`: None in the list, where there is less of everything."""
     facts = services.facts(model)
     configured = services.config().models[model]
     loads = services.history.loads(model)
+    run = await _run(services, model, facts.run, configured.ttl) if facts.run is not None else None
     return Details(
         id=model,
         name=configured.name,
@@ -138,18 +205,60 @@ async def _details(services: Services, model: str, changes: int = 20) -> Details
         proxy=configured.proxy,
         aliases=configured.aliases,
         ttl=configured.ttl,
-        run=await _run(services, facts.run, configured.ttl) if facts.run is not None else None,
+        run=run,
+        memory=_seen(services, model, with_samples=routing is not None),
+        routing=routing,
         running=facts.serving,
         limit=facts.limit,
         queued=facts.queued,
         loads=Loads(loads.count, loads.failed, loads.median, loads.p95),
         last_error=services.history.last_error(model),
-        transitions=services.history.page(model=model, limit=changes),
+        transitions=services.history.page(model=model, limit=3 if routing is None else 20),
     )
 
 
-async def _run(services: Services, facts: RunFacts, ttl: int) -> Run:
-    memory, shares = await asyncio.to_thread(_memory, services, facts.pid) if facts.pid is not None else (None, None)
+def _routing(config: Config, model: str, told: Neighbours | None) -> Routing:
+    name = next((name for name, group in config.routing.groups.items() if model in group.members), None)
+    group = config.routing.groups[name] if name is not None else None
+
+    def models(some: Some | None) -> Models | None:
+        return None if some is None else Models(some.count, tuple(some.first))
+
+    return Routing(
+        router=config.routing.router,
+        group=None
+        if name is None or group is None
+        else Group(
+            name=name,
+            swap=group.swap,
+            exclusive=group.exclusive,
+            persistent=group.persistent,
+            members=Models(len(group.members), group.members[:MEMBERS]),
+        ),
+        sets=[] if told is None else [Set(each.name, each.expression) for each in told.sets],
+        stops=models(told.stops) if told is not None else None,
+        stopped_by=models(told.stopped_by) if told is not None else None,
+        beside=models(told.beside) if told is not None else None,
+    )
+
+
+def _seen(services: Services, model: str, *, with_samples: bool) -> Memory | None:
+    held = services.memory.of(model)
+    if held is None:
+        return None
+    return Memory(
+        run=held.run,
+        peak_bytes=held.peak,
+        gpu_peaks=[GpuMemory(share.id, share.name, share.memory) for _, share in sorted(held.gpu_peaks.items())],
+        samples=[MemorySample(each.at, each.resident, each.gpus) for each in held.samples] if with_samples else [],
+    )
+
+
+async def _run(services: Services, model: str, facts: RunFacts, ttl: int) -> Run:
+    memory, shares = None, None
+    if facts.pid is not None:
+        memory, shares = await asyncio.to_thread(_memory, services, facts.pid)
+        services.memory.note(model, facts.id, time.time(), memory, shares)
     return Run(
         id=facts.id,
         pid=facts.pid,
@@ -157,16 +266,14 @@ async def _run(services: Services, facts: RunFacts, ttl: int) -> Run:
         uptime=facts.uptime,
         idle=facts.idle,
         ttl_left=max(0.0, ttl - facts.idle) if ttl > 0 and facts.idle is not None else None,
-        memory_bytes=memory,
-        gpu_memory=shares,
+        memory_bytes=memory.resident if memory is not None else None,
+        gpu_memory=None if shares is None else [GpuMemory(share.id, share.name, share.memory) for share in shares],
     )
 
 
-def _memory(services: Services, pid: int) -> tuple[int | None, list[GpuMemory] | None]:
+def _memory(services: Services, pid: int) -> tuple[TreeMemory, list[GpuShare] | None]:
     tree = tree_memory(pid)
-    shares = services.sampling.gpu_memory(tree.pids)
-    listed = None if shares is None else [GpuMemory(share.id, share.name, share.memory) for share in shares]
-    return tree.resident, listed
+    return tree, services.sampling.gpu_memory(tree.pids)
 
 
 def _plan(services: Services, model: str) -> Plan:

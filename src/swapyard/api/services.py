@@ -1,7 +1,7 @@
 """What the control plane needs from the rest of Swapyard, and nothing more. `app` fills it in.
 
 What changes with a reload or from moment to moment is a callable. All of it is called on the event loop and returns at
-once, except `unload`, `hardware` and `metrics`.
+once, except `unload`, `hardware`, `metrics` and (for a thread) `neighbours`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from swapyard.observe.logs import Logs
 from swapyard.proxy.resolve import Names
 
 if TYPE_CHECKING:  # they take a while to load, and come after the listener
+    from swapyard.observe.memory import MemoryLog
     from swapyard.observe.system.hardware.snapshot import Snapshot
     from swapyard.observe.system.sampling import Sampling
 
@@ -96,11 +97,37 @@ class Facts:
     run: RunFacts | None
 
 
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Models: how many, and the first of them in the configuration's order."""
+
+    count: int
+    first: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixSet:
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """`sets`: of the matrix, those that the model stands in. `stops`: the models that its load would stop if they ran;
+    `stopped_by`: those whose load would stop it; `beside`: all others. None: too many to be compared."""
+
+    sets: Sequence[MatrixSet]
+    stops: Some | None
+    stopped_by: Some | None
+    beside: Some | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`started`: seconds since the epoch.
     `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
     `facts`: of a model of the configuration; asking changes nothing.
+    `neighbours`: who can run beside a model of the configuration; None where only its planner knows.
     `inflight`: the requests under way, as the event of that name tells them; `cancel` ends the one with this id (False:
     there is none). `queue`: those of them that wait, `loads`: the loads under way, likewise.
     `failures`: model id -> why its last run came to a bad end, until the next one starts.
@@ -108,7 +135,7 @@ class Services:
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
     `active_profile`: the id of the active profile, None while none is.
     `activate_profile`: makes this profile of the configuration the active one; None: none.
-    `sampling`: what is measured of the machine.
+    `sampling`: what is measured of the machine; `memory`: what models were seen to hold.
     `hardware`: what the machine is; None when it cannot be told. Takes up to ten seconds.
     `metrics`: the text for Prometheus.
     `mask_command`: a command text with what looks like a secret blotted out.
@@ -122,6 +149,7 @@ class Services:
     logs: Logs
     states: Callable[[], Mapping[str, str]]
     facts: Callable[[str], Facts]
+    neighbours: Callable[[str], Neighbours | None]
     bus: Bus
     history: History
     inflight: Callable[[], object]
@@ -136,6 +164,7 @@ class Services:
     active_profile: Callable[[], str | None]
     activate_profile: Callable[[str | None], None]
     sampling: Sampling
+    memory: MemoryLog
     hardware: Callable[[], Awaitable[Snapshot | None]]
     metrics: Callable[[], Awaitable[bytes]]
     mask_command: Callable[[str], str]

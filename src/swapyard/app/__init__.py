@@ -5,6 +5,7 @@
     news           tells of models' changes
     progress       tells of loads under way
     facts          what is known of one model, put together
+    neighbours     which models can run beside which
     control_plane  the ASGI app, brought in late
     listening      the event loop, and what is said when an address cannot be had
     leftovers      memory that a peak leaves behind, given back
@@ -36,6 +37,7 @@ from swapyard.app.control_plane import LateControlPlane
 from swapyard.app.facts import facts_of
 from swapyard.app.leftovers import give_back_leftovers
 from swapyard.app.listening import listen_problem, new_event_loop
+from swapyard.app.neighbours import Neighbourhood
 from swapyard.app.news import News
 from swapyard.app.progress import Progress
 from swapyard.app.shutdown import end_at_once, shut_down, unfinished
@@ -122,6 +124,7 @@ class App:
             request_of=self._request_of,
             keep=self.accounts.keep,
         )
+        self.neighbourhood = Neighbourhood()
         self.progress = Progress(self.bus, self.history, loop)
         self.engine.observers += [self.progress.changed, self.news.changed, self.accounts.changed]
         self._control_plane = LateControlPlane(loop)
@@ -167,6 +170,7 @@ class App:
             logs=self.logs,
             states=self.states,
             facts=lambda model: facts_of(self.engine, self.config, model),
+            neighbours=lambda model: self.neighbourhood.of(self.config, model),
             inflight=self.accounts.inflight,
             queue=self.accounts.recorder.inflight.queue,
             loads=self.progress.now,
@@ -181,6 +185,7 @@ class App:
             active_profile=lambda: self.gateway.state.profile,
             activate_profile=self.activate_profile,
             sampling=monitoring.sampling,
+            memory=monitoring.memory,
             hardware=monitoring.hardware,
             metrics=monitoring.prometheus,
             mask_command=masked_command,

@@ -42,6 +42,7 @@ class Accounts:
             captures=self._captures(config),
             metrics=Metrics(models=Known(lambda: self._models), routes={row.forward_path for row in TABLE}, now=self._now),
             tracing=tracing_asked_for(os.environ, self._warn),
+            session_headers=session_headers(config),
         )
 
     # --- reload ---
@@ -60,6 +61,7 @@ class Accounts:
             self._models = known_models(new)
             was_captures, was_store = recorder.captures, recorder.store
             recorder.captures, recorder.store = captures, store
+            recorder.session_headers = session_headers(new)
             store.keep(new.metrics_max_in_memory)
             if was_captures is not captures:
                 was_captures.close()
@@ -156,3 +158,7 @@ def known_models(config: Config) -> frozenset[str]:
     """What a row may name as its model."""
     offers = [(peer_id, model) for peer_id, peer in config.peers.items() for model in peer.models]
     return frozenset([*config.models, *(model for _, model in offers), *(f"{peer}/{model}" for peer, model in offers)])
+
+
+def session_headers(config: Config) -> tuple[bytes, ...]:
+    return tuple(name.lower().encode() for name in config.session_headers)

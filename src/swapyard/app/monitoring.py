@@ -9,6 +9,7 @@ import copy
 
 from swapyard.config.schema import Config
 from swapyard.observe.logs import Logger
+from swapyard.observe.memory import MemoryLog
 from swapyard.observe.metrics import Metrics
 from swapyard.observe.system.hardware.lookup import Hardware
 from swapyard.observe.system.hardware.snapshot import Snapshot
@@ -24,12 +25,14 @@ class Monitoring:
     def __init__(self, log: Logger, version: str, metrics: Metrics) -> None:
         """`version`: of Swapyard. `metrics`: what a scrape tells besides the machine."""
         self.sampling = Sampling(log)
+        self.memory = MemoryLog()
         self._metrics = metrics
         self._hardware = Hardware(lambda: _capture(version), lambda text: log.warning("%s", text))
 
     def configure(self, config: Config) -> None:
         """Begins, restarts or ends sampling, where the settings are others than before."""
         self.sampling.configure(config.performance)
+        self.memory.keep(config.models)
 
     async def hardware(self) -> Snapshot | None:
         return await self._hardware.snapshot()

@@ -259,6 +259,11 @@ class MatrixSets:
         roots = self.roots_among(evaluation.above(relevant[0]) if relevant else ())
         return any(everything in evaluation.entries(root) for _, root in roots) or not (relevant and evaluation.exact)
 
+    def holding(self, model: str) -> list[tuple[str, str]]:
+        """The sets with a combination that has this model: name and expression, in evaluation order."""
+        found = self.roots_among(Evaluation(self.graph, (model,), [1]).above(model))
+        return [(name, self.texts[name]) for name, _ in found]
+
     def roots_among(self, nodes: Iterable[int]) -> list[tuple[str, int]]:
         """The sets that are one of these nodes, in evaluation order: name and node."""
         return [self.roots[at] for at in sorted(at for node in nodes for at in self.named.get(node, ()))]

@@ -11,7 +11,7 @@
                  mean)
     metrics      what is counted for Prometheus (histogram: how; exposition: its text)
     tracing      whether OpenTelemetry traces are asked for (spans: what a request becomes there)
-    memory       of a process and its descendants
+    memory       of a process and its descendants, and what models were seen to hold
     system       processors, memory, network and GPUs of this machine
 
 `proxy.recording` feeds what is about requests, `app` what is about models.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from swapyard.proxy.asking import Wish
 
 CLIENT_LEFT: Final = 499  # the status of a request whose client left before it was answered, as the access log has it
+LONGEST_SESSION: Final = 200  # characters
 MOVES_TOLD_WITHIN: Final = 0.1  # seconds: who leaves a queue moves all behind it, which is told once for many
 
 
@@ -59,6 +60,7 @@ class Recorder:
     captures: Captures
     metrics: Metrics
     tracing: Tracing | None = None  # None: nobody wants traces
+    session_headers: tuple[bytes, ...] = ()  # lower-case; the first with a value names a request's session
     waiting: dict[Recording, Recorded] = field(default_factory=dict)
     _loads: dict[str, tuple[float, float]] = field(default_factory=dict)  # the last of each model: from when until when
     _timer: asyncio.TimerHandle | None = None
@@ -303,6 +305,7 @@ class Recording:
             load_ms=self._load_ms,
             first_token_ms=round((first - entry.since) * 1000) if first else -1,
             client=self._client(),
+            session=self._session(),
         )
         row_id = recorder.store.record(activity)
         recorder.metrics.finished(activity)
@@ -320,6 +323,14 @@ class Recording:
         if b"x-forwarded-for" in known or b"x-real-ip" in known:
             return client_ip(self.entry.fields, self.entry.peer)
         return self.entry.peer
+
+    def _session(self) -> str:
+        """What its client calls its session. Of the configured names the first with a value counts."""
+        names = self._recorder.session_headers
+        given = [
+            (names.index(lowered), value) for lowered, _, value in self.entry.fields if lowered in names and value.strip()
+        ]
+        return min(given)[1].strip().decode("latin-1")[:LONGEST_SESSION] if given else ""
 
 
 def awaited(engine: Engine, model: str) -> str:

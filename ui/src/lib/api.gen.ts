@@ -54,6 +54,60 @@ export interface ModelLoads {
   p95: number | null;
 }
 
+export interface Models {
+  count: number;
+  first: string[];
+}
+
+export interface ModelGroup {
+  name: string;
+  swap: boolean;
+  exclusive: boolean;
+  persistent: boolean;
+  members: Models;
+}
+
+export interface ModelSet {
+  name: string;
+  expression: string;
+}
+
+export interface ModelRouting {
+  router: string;
+  group: ModelGroup | null;
+  sets: ModelSet[];
+  stops: Models | null;
+  stopped_by: Models | null;
+  beside: Models | null;
+}
+
+export interface MemorySample {
+  at: number;
+  memory_bytes: number;
+  gpu_bytes: number | null;
+}
+
+export interface ModelMemory {
+  run: number;
+  peak_bytes: number;
+  gpu_peaks: GpuMemory[];
+  samples: MemorySample[];
+}
+
+export interface CatalogEntry {
+  id: string;
+  group?: string;
+  family?: string;
+  tags?: string[];
+  requests?: number;
+  last_used?: number | null;
+  peak_bytes?: number | null;
+}
+
+export interface Catalog {
+  models: CatalogEntry[];
+}
+
 export interface ModelDetails {
   id: string;
   name: string;
@@ -64,6 +118,8 @@ export interface ModelDetails {
   aliases: string[];
   ttl: number;
   run: ModelRun | null;
+  memory: ModelMemory | null;
+  routing: ModelRouting | null;
   running: number;
   limit: number;
   queued: number;
@@ -259,6 +315,7 @@ export interface ActivityTiming {
   decode_ms: number;
   prompt_tokens: number;
   client: string;
+  session: string;
 }
 
 export interface ActivityRow {

@@ -214,6 +214,23 @@ class Database:
             self._rollup.catch_up(self._reader)
             return self._rollup.statistics(query.models)
 
+    def uses(self) -> list[tuple[str, int, int]]:
+        """Model, rows, time of the newest one."""
+        if self._is_large():
+            if not self._rollup.ready:
+                self.warm_up()
+            with self._lock:
+                self._rollup.catch_up(self._reader)
+                return [(model, rows, self._newest(model)) for model, rows in self._rollup.rows_by_model()]
+        with self._lock:
+            return self._reader.execute(
+                "SELECT model_id, count(*), max(ts_created) FROM activity GROUP BY model_id"
+            ).fetchall()
+
+    def _newest(self, model: str) -> int:
+        (newest,) = self._reader.execute("SELECT max(ts_created) FROM activity WHERE model_id = ?", (model,)).fetchone()
+        return int(newest or 0)
+
     def listing(self, query: ActivityQuery, has_capture: HasCapture) -> Listing:
         large = self._is_large()
         with self._lock:

@@ -82,8 +82,12 @@ def _cells(row: Row) -> list[object]:
         str(row.has_capture).lower(),
         "" if row.error_msg is UNSET else _text(str(row.error_msg)),
         "" if row.metadata is UNSET else msgspec.json.encode(row.metadata).decode(),
-        *([""] * len(OUR_COLUMNS) if row.timing is UNSET else (getattr(row.timing, name) for name in OUR_COLUMNS)),
+        *([""] * len(OUR_COLUMNS) if row.timing is UNSET else (_cell(getattr(row.timing, name)) for name in OUR_COLUMNS)),
     ]
+
+
+def _cell(value: object) -> object:
+    return _text(value) if isinstance(value, str) else value
 
 
 def _text(value: str) -> str:

@@ -1,7 +1,7 @@
 """The parameters of `GET /api/metrics/activity`, checked and turned into SQL.
 
 Checked in llama-swap's order (model, start, end, range, ids, limit, page, sort, order), so that of several mistakes the same
-one is told; then ours (status, path). Values are trimmed; an empty one is as good as none.
+one is told; then ours (status, path, session). Values are trimmed; an empty one is as good as none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _COLUMNS: Final = {"id": "id", "time": "ts_created", **SORT_COLUMNS}
 @dataclass(frozen=True, slots=True)
 class ActivityQuery:
     """Which rows, and which page of them. Times are Unix seconds, all bounds inclusive. `column` is a name of the table.
-    `statuses`: ranges, of which a row's status is in one. `path`: what a row's path holds somewhere."""
+    `statuses`: ranges, of which a row's status is in one. `path`: what a row's path holds somewhere. `sessions`: whole."""
 
     models: tuple[str, ...] = ()
     start: int | None = None
@@ -37,6 +37,7 @@ class ActivityQuery:
     max_id: int | None = None
     statuses: tuple[tuple[int, int], ...] = ()
     path: str = ""
+    sessions: tuple[str, ...] = ()
     limit: int = DEFAULT_LIMIT
     page: int = 1
     column: str = "id"
@@ -70,7 +71,9 @@ class ActivityQuery:
             raise BadRequest("order must be asc or desc", param="order")
         statuses = tuple(dict.fromkeys(_statuses(status) for status in given.get("status", ()) if status))
         path = first.get("path", "")
-        return cls(models, start, end, min_id, max_id, statuses, path, limit, page, _COLUMNS[sort], order == "desc")
+        sessions = tuple(dict.fromkeys(session for session in given.get("session", ()) if session))
+        column, descending = _COLUMNS[sort], order == "desc"
+        return cls(models, start, end, min_id, max_id, statuses, path, sessions, limit, page, column, descending)
 
     def conditions(self, walk: str | None = None) -> tuple[str, list[object]]:
         """The WHERE clause ("" for all rows) and its values. `walk`: the column along whose index the rows will be looked
@@ -95,6 +98,11 @@ class ActivityQuery:
         if self.path:
             clauses.append("instr(req_path, ?)")
             values.append(self.path)
+        if self.sessions:
+            marks = ", ".join("?" * len(self.sessions))
+            ours = f"SELECT s.id FROM swapyard_activity AS s WHERE s.session IN ({marks}) AND s.session != ''"
+            clauses.append(f"{'' if walk is None else '+'}id IN ({ours})")
+            values += self.sessions
         return (f" WHERE {' AND '.join(clauses)}" if clauses else ""), values
 
     @property
@@ -108,7 +116,7 @@ class ActivityQuery:
     @property
     def all_answers(self) -> bool:
         """Only models, times and ids are asked for."""
-        return not self.statuses and not self.path
+        return not self.statuses and not self.path and not self.sessions
 
 
 def _statuses(text: str) -> tuple[int, int]:

@@ -30,7 +30,7 @@ class Activity(msgspec.Struct, kw_only=True, gc=False):
 
     `path`: as forwarded. `duration_ms`: from the end of the request's checks to the end of the answer, queue and load
     included. `first_token_ms`: from the same beginning. `error`: "" where the answer itself (`usage.error`) or its
-    status says it.
+    status says it. `session`: what the client calls its session, "" where it names none.
     """
 
     ended: float
@@ -47,6 +47,7 @@ class Activity(msgspec.Struct, kw_only=True, gc=False):
     load_ms: int = -1
     first_token_ms: int = -1
     client: str = ""
+    session: str = ""
 
 
 class Tokens(msgspec.Struct, kw_only=True):
@@ -71,6 +72,7 @@ class Timing(msgspec.Struct, kw_only=True):
     decode_ms: float
     prompt_tokens: int
     client: str
+    session: str
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -124,6 +126,7 @@ OUR_COLUMNS: Final = (
     "decode_ms",
     "prompt_tokens",
     "client",
+    "session",
 )
 
 
@@ -166,6 +169,7 @@ def our_values(row_id: int, one: Activity) -> tuple[object, ...]:
         decode,
         usage.prompt_tokens,
         storable(one.client),
+        storable(one.session),
     )
 
 

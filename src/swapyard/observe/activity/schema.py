@@ -81,6 +81,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX swapyard_changes_at ON swapyard_changes (at, id)",
         "CREATE INDEX swapyard_changes_model ON swapyard_changes (model, at, id)",
     ),
+    (
+        "ALTER TABLE swapyard_activity ADD COLUMN session TEXT NOT NULL DEFAULT ''",
+        # Of those that have one only: most requests name no session, and writing an entry for each would cost.
+        "CREATE INDEX swapyard_activity_session ON swapyard_activity (session) WHERE session != ''",
+    ),
 )
 
 # What a listing may be sorted by; each gets an index in a large file. `id` and `time` have theirs from the beginning.

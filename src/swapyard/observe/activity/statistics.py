@@ -187,6 +187,11 @@ class Rollup:
         with self._lock:
             return sum(model.totals[0] for model in self._chosen(models))
 
+    def rows_by_model(self) -> list[tuple[str, int]]:
+        """As of the last `catch_up`."""
+        with self._lock:
+            return [(name, model.totals[0]) for name, model in self._models.items()]
+
     def hours(self, models: Sequence[str], first: int, last: int) -> tuple[int, int, int]:
         """Rows, lowest and highest id of some whole hours since 1970, both included; (0, 0, 0) where there are none."""
         with self._lock:

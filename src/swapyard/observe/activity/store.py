@@ -120,6 +120,10 @@ class ActivityStore:
     def statistics(self, query: ActivityQuery = _ALL) -> Statistics:
         return self._read(lambda database: database.statistics(query))
 
+    def uses(self) -> list[tuple[str, int, int]]:
+        """Of every model that has rows: how many, and when its newest request ended (Unix time, seconds)."""
+        return self._read(lambda database: database.uses())
+
     def export(self, query: ActivityQuery, form: Format) -> Iterator[bytes]:
         def next_rows(last: int, most: int) -> list[Row]:
             return self._read(lambda database: database.after(query, last, most, self._has_capture))
