@@ -101,7 +101,7 @@ def test_an_id_with_slashes_and_dots_works_everywhere(stopped: str, window: Page
     window.get_by_role("button", name="Load org/model.v2:q4").click()
     expect(window.get_by_role("button", name="Unload org/model.v2:q4")).to_be_visible()
     window.get_by_role("tab", name="Log").click()
-    expect(window.get_by_role("region", name="Log of org/model.v2:q4")).to_contain_text("model 'dots'")
+    expect(window.get_by_role("region", name="Log of org/model.v2:q4", exact=True)).to_contain_text("model 'dots'")
     window.reload()
     expect(window.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
     assert window.get_by_role("link", name="Open server").get_attribute("href") == "/upstream/org/model.v2%3Aq4/"
@@ -120,7 +120,81 @@ def test_a_request_appears_in_the_models_activity(stopped: str, window: Page) ->
     window.goto(f"{stopped}/ui/model?id=hare")
     body = {"model": "hare", "messages": [{"role": "user", "content": "Who are you?"}]}
     assert httpx.post(f"{stopped}/v1/chat/completions", json=body, timeout=30).status_code == 200
-    expect(window.get_by_role("tabpanel").locator("tbody tr").first).to_contain_text("200")
+    rows = window.get_by_role("region", name="Finished").locator("[data-row]")
+    expect(rows.first).to_be_visible()
+    expect(window.get_by_role("region", name="Finished")).to_contain_text("200")
+    rows.first.click()
+    answer = window.get_by_role("region", name="Answer", exact=True)
+    expect(answer).to_contain_text("This is hare")
+    assert "/ui/model?" in window.url
+    window.keyboard.press("Escape")
+    expect(answer).to_have_count(0)
+
+
+def test_a_models_requests_have_filters_pages_and_columns_of_their_own(stopped: str, desktop: Page) -> None:
+    for _ in range(12):
+        httpx.post(f"{stopped}/v1/embeddings", json={"model": "hare", "input": "hello"}, timeout=30)
+    httpx.post(f"{stopped}/v1/embeddings", json={"model": "tortoise", "input": "hello"}, timeout=30)
+    desktop.goto(f"{stopped}/ui/model?id=hare&path=embeddings")
+    finished = desktop.get_by_role("region", name="Finished")
+    expect(finished).to_contain_text("12 requests")
+    expect(finished.get_by_role("columnheader", name="Model")).to_have_count(0)
+    finished.get_by_label("Rows").select_option("10")
+    expect(finished.locator("tbody tr")).to_have_count(10)
+    finished.get_by_role("button", name="Page 2").click()
+    expect(finished.locator("tbody tr")).to_have_count(2)
+    finished.get_by_role("button", name="Columns of finished requests").click()
+    expect(desktop.get_by_role("checkbox", name="Model")).to_have_count(0)
+    desktop.get_by_role("checkbox", name="Path").uncheck()
+    desktop.keyboard.press("Escape")
+    desktop.goto(f"{stopped}/ui/model?id=hare")
+    expect(finished.get_by_role("columnheader", name="Path")).to_have_count(0)
+    expect(finished.locator("tbody tr")).to_have_count(10)
+    desktop.goto(f"{stopped}/ui/activity")
+    expect(finished.get_by_role("columnheader", name="Path")).to_have_count(1)
+    expect(finished.get_by_label("Rows")).to_have_value("25")
+
+
+def test_a_models_log_is_filtered_and_keeps_its_own_look(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    window.goto(f"{stopped}/ui/model?id=hare&tab=logs")
+    lines = window.get_by_role("region", name="Lines of Log of Hare")
+    expect(lines).to_contain_text("model 'hare'")
+    expect(window.get_by_role("button", name="Requests of this page")).to_have_count(0)
+    window.get_by_label("Show only lines that match").fill("no such line")
+    expect(window.get_by_text("No line passes the filter.")).to_be_visible()
+    window.get_by_role("button", name="Wrap long lines").click()
+    window.get_by_role("tab", name="Snippets").click()
+    assert "filter" not in window.url
+    window.goto(f"{stopped}/ui/logs")
+    expect(window.get_by_role("button", name="Wrap long lines")).to_have_attribute("aria-pressed", "true")
+    window.goto(f"{stopped}/ui/model?id=hare&tab=logs")
+    expect(window.get_by_role("button", name="Wrap long lines")).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_group_of_a_model_and_whom_its_load_stops(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/model?id=hare&tab=details")
+    card = window.get_by_role("region", name="Runs beside")
+    for text in ("chat one of its models at a time", "Its load stops", "Stopped by loads of"):
+        expect(card).to_contain_text(text)
+    card.get_by_role("link", name="Snail").first.click()
+    expect(window.locator("h1")).to_have_text("Snail")
+    expect(card).to_contain_text("apart its models run side by side; a load leaves other groups' models alone")
+
+
+def test_memory_is_measured_and_says_whether_there_is_room(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/model?id=secret&tab=details")
+    card = window.get_by_role("region", name="Memory")
+    expect(card).to_contain_text("is known once it has been seen running")
+    window.goto(f"{stopped}/ui/model?id=org/model.v2:q4&tab=details")
+    window.get_by_role("button", name="Load org/model.v2:q4").click()
+    expect(card).to_contain_text("measured")
+    expect(card).to_contain_text("at least")
+    expect(card.get_by_role("img")).to_be_visible()
+    httpx.post(f"{stopped}/api/models/unload", timeout=30)
+    expect(card).to_contain_text("Peak of its last run")
+    expect(card).to_contain_text("Fits now")
+    expect(card).to_contain_text("estimated by its last run")
 
 
 def test_snippets_name_this_server_and_the_chosen_model(stopped: str, window: Page) -> None:

@@ -330,7 +330,7 @@ class Recording:
         given = [
             (names.index(lowered), value) for lowered, _, value in self.entry.fields if lowered in names and value.strip()
         ]
-        return min(given)[1].strip().decode("latin-1")[:LONGEST_SESSION] if given else ""
+        return min(given, key=lambda each: each[0])[1].strip().decode("latin-1")[:LONGEST_SESSION] if given else ""
 
 
 def awaited(engine: Engine, model: str) -> str:

@@ -6,6 +6,8 @@ export interface Filters {
   statuses: readonly string[];
   /** A part of the path. */
   path: string;
+  /** As the clients call them. */
+  sessions: readonly string[];
   /** The last so many minutes, hours or days: 15m, 1h, 24h, 7d. */
   range: string;
   /** RFC 3339. */
@@ -35,7 +37,7 @@ export const CLASSES: readonly { id: string; label: string }[] = [
 ];
 
 export const FAILURES = ["4xx", "5xx"];
-export const NAMES = ["model", "status", "path", "range", "start", "end", "min_id", "max_id"] as const;
+export const NAMES = ["model", "status", "path", "session", "range", "start", "end", "min_id", "max_id"] as const;
 
 /** What is no filter at all is left out. */
 export function readFilters(query: Source): Filters {
@@ -43,6 +45,7 @@ export function readFilters(query: Source): Filters {
     models: query.all("model").filter(Boolean),
     statuses: query.all("status").filter((status) => /^[1-5](\d\d|xx)$/.test(status)),
     path: query.get("path"),
+    sessions: query.all("session").filter(Boolean),
     range: RANGES.some(({ id }) => id === query.get("range")) ? query.get("range") : "",
     start: rfc3339(query.get("start")),
     end: rfc3339(query.get("end")),
@@ -58,6 +61,7 @@ export function asked(filters: Filters, now: number): Record<string, string | re
     model: filters.models,
     status: filters.statuses,
     path: filters.path,
+    session: filters.sessions,
     start: seconds ? seconded(now - seconds * 1000) : filters.start,
     end: seconds ? "" : filters.end,
     min_id: filters.minId,
@@ -78,6 +82,8 @@ export function chips(filters: Filters, nameOf: (model: string) => string, time:
   for (const status of filters.statuses)
     found.push({ text: `Status ${status}`, without: { status: filters.statuses.filter((other) => other !== status) } });
   if (filters.path) found.push({ text: `Path has “${filters.path}”`, without: { path: null } });
+  for (const session of filters.sessions)
+    found.push({ text: `Session ${session}`, without: { session: filters.sessions.filter((other) => other !== session) } });
   const range = RANGES.find(({ id }) => id === filters.range);
   if (range) found.push({ text: range.label, without: { range: null } });
   else {
@@ -87,6 +93,11 @@ export function chips(filters: Filters, nameOf: (model: string) => string, time:
   if (filters.minId) found.push({ text: `Id from ${filters.minId}`, without: { min_id: null } });
   if (filters.maxId) found.push({ text: `Id to ${filters.maxId}`, without: { max_id: null } });
   return found;
+}
+
+/** The id of the request that the address opens; null where it opens none. */
+export function captureOf(text: string): number | null {
+  return wholeNumber(text) ? Number(text) : null;
 }
 
 /** ms since the epoch as the server reads times: in whole seconds. */

@@ -31,6 +31,7 @@ export const HISTORY: readonly HistoryColumn[] = [
   { id: "decode", label: "Decode t/s", sort: "gen_speed", align: "right", wide: true, text: (row) => speed(row.tokens.tokens_per_second) },
   { id: "duration", label: "Duration", sort: "duration", align: "right", text: (row) => duration(row.duration_ms / 1000) },
   { id: "client", label: "Address", wide: true, isOff: true, text: (row) => row.timing?.client || UNKNOWN },
+  { id: "session", label: "Session", wide: true, isOff: true, text: (row) => row.timing?.session || UNKNOWN },
   { id: "capture", label: "Capture", wide: true, text: (row) => (row.has_capture ? "yes" : UNKNOWN) },
   { id: "meta", label: "Meta", wide: true, isOff: true, text: meta },
 ];

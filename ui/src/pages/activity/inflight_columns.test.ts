@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Inflight } from "../../lib/inflight";
-import { elapsed, header, phaseLook, waitingFor } from "./inflight_columns";
+import { elapsed, header, phaseLook } from "./inflight_columns";
 
 const request = (more: Partial<Inflight>): Inflight => ({
   id: "1", timestamp: "", model: "m", req_path: "/", method: "POST", req_headers: { "User-Agent": "curl", "X-Session-Id": "s1" }, remote_ip: "", resp_headers: null,
@@ -21,10 +21,4 @@ test("time passes by this browser's clock", () => {
 test("headers are found in any case, in the order of their names", () => {
   expect(header(request({}), ["x-other", "x-session-id"])).toBe("s1");
   expect(header(request({ req_headers: null }), ["x"])).toBe("");
-});
-
-test("the reason to wait is words or models", () => {
-  expect(waitingFor(request({ waiting_for: ["a", "b"] }))).toBe("a, b");
-  expect(waitingFor(request({ waiting_for: "a busy model" }))).toBe("a busy model");
-  expect(waitingFor(request({}))).toBe("");
 });

@@ -58,11 +58,6 @@ export function received(request: Inflight): string {
   return request.resp_bytes ? bytes(request.resp_bytes) : "–";
 }
 
-export function waitingFor(request: Inflight): string {
-  const reason = request.waiting_for;
-  return typeof reason === "string" ? reason : (reason ?? []).join(", ");
-}
-
 /** The first of some headers that a request has, whatever their case. */
 export function header(request: Inflight, names: readonly string[]): string {
   const all = Object.entries(request.req_headers ?? {});

@@ -7,9 +7,10 @@ import type { Wanted } from "./log_list";
 const SIZES = [10, 11, 12, 13, 14, 16, 18]; // px
 
 export class LogOptions {
-  #wrap = $state(load("logs.wrap", true));
-  #size = $state(load("logs.size", 12));
-  #hasTimes = $state(load("logs.times", !matchMedia("(max-width: 760px)").matches));
+  readonly #keptAs: string;
+  #wrap = $state(true);
+  #size = $state(12);
+  #hasTimes = $state(true);
   paused = $state(false);
   readonly text = $derived(router.get("filter"));
   readonly expression = $derived(compile(this.text));
@@ -26,12 +27,20 @@ export class LogOptions {
     models: new Set(this.models),
   });
 
+  /** `keptAs`: under which name this browser keeps them. */
+  constructor(keptAs = "logs") {
+    this.#keptAs = keptAs;
+    this.#wrap = load(`${keptAs}.wrap`, true);
+    this.#size = load(`${keptAs}.size`, 12);
+    this.#hasTimes = load(`${keptAs}.times`, !matchMedia("(max-width: 760px)").matches);
+  }
+
   get wrap(): boolean {
     return this.#wrap;
   }
   set wrap(wrap: boolean) {
     this.#wrap = wrap;
-    save("logs.wrap", wrap);
+    save(`${this.#keptAs}.wrap`, wrap);
   }
 
   /** Whether lines have their time beside them. */
@@ -40,7 +49,7 @@ export class LogOptions {
   }
   set hasTimes(hasTimes: boolean) {
     this.#hasTimes = hasTimes;
-    save("logs.times", hasTimes);
+    save(`${this.#keptAs}.times`, hasTimes);
   }
 
   get size(): number {
@@ -57,7 +66,7 @@ export class LogOptions {
   resize(by: 1 | -1): void {
     const at = Math.max(0, SIZES.findIndex((size) => size >= this.#size));
     this.#size = SIZES[Math.min(SIZES.length - 1, Math.max(0, at + by))] ?? 12;
-    save("logs.size", this.#size);
+    save(`${this.#keptAs}.size`, this.#size);
   }
 
   /** No level chosen means all of them. */
