@@ -152,6 +152,10 @@ async def test_streams_end_with_swapyard(yard: Yard) -> None:
     yard.bus.close()
     yard.logs.end_streams()
     await asyncio.wait_for(stream.task, 5)
+    while (last := await stream.next()).get("more_body"):
+        pass
+    assert last == {"type": "http.response.body", "body": b"", "more_body": False}  # in order, not broken off
+    assert not yard.bus.watched
 
 
 async def test_head_is_answered_without_a_stream(yard: Yard) -> None:

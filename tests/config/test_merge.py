@@ -71,9 +71,14 @@ def test_lists_are_joined_in_the_files_order(tmp_path: Path) -> None:
     assert merged(tmp_path, a="apiKeys: [a1]", b="apiKeys: [b1, b2]", c="apiKeys: ~").config.api_keys == ("a1", "b1", "b2")
 
 
-@pytest.mark.parametrize(("left", "right"), [("100", "100"), ("'x'", "x"), ("", "5"), ("5", ""), ("~", "5"), ("5", "null")])
+@pytest.mark.parametrize(("left", "right"), [("7", "7"), ("", "7"), ("7", ""), ("~", "7"), ("7", "null")])
 def test_scalars_that_agree_or_say_nothing_merge(tmp_path: Path, left: str, right: str) -> None:
-    merged(tmp_path, a=f"other: {left}", b=f"other: {right}")
+    loaded = merged(tmp_path, a=f"captureBuffer: {left}", b=f"captureBuffer: {right}")
+    assert loaded.config.capture_buffer == 7
+
+
+def test_a_text_agrees_however_it_is_quoted(tmp_path: Path) -> None:
+    assert merged(tmp_path, a="logLevel: 'warn'", b="logLevel: warn").config.log_level == "warn"
 
 
 @pytest.mark.parametrize(("left", "right"), [("100", "'100'"), ("100", "0x64"), ("a", "b"), ("[a]", "a"), ("{a: 1}", "[a]")])

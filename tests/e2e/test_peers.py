@@ -107,7 +107,8 @@ def test_a_peer_that_dies_in_the_middle_and_is_gone_then(gpt: openai.OpenAI, fro
 def test_a_client_that_leaves_stops_the_peers_engine(gpt: openai.OpenAI, back: Any, until: Any) -> None:
     with gpt.chat.completions.create(model="tortoise", messages=ENDLESS, stream=True) as stream:
         next(iter(stream))
-    until(lambda: re.search(r'HTTP/1\.1" 499 ', back.output.text()))
+    ended = until(lambda: re.findall(r'"POST (\S+) HTTP/1\.1" (\d+) ', back.output.text()))
+    assert ended == [("/v1/chat/completions", "499")]
 
 
 def test_a_stream_from_a_peer_is_finished_at_shutdown(swapyard: Start, scripted: Scripted) -> None:

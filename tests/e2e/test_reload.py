@@ -152,6 +152,7 @@ def test_of_a_burst_of_changes_the_last_one_counts(swapyard: Start, scripted: Sc
             return str(httpx.get(running.address + "/v1/models").json()["data"][0].get("name"))
 
         until(lambda: name() == "number 39", what=name)
+        assert running.ask("a").json()["model"] == "a"
 
 
 def test_a_reload_in_the_middle_of_a_load(
@@ -195,7 +196,9 @@ def test_preloading_a_broken_model_is_told_and_hurts_no_other(swapyard: Start, s
     hooks = {"on_startup": {"preload": ["a", "b"]}}
     with swapyard({"models": models, "groups": TOGETHER, "hooks": hooks}) as running:
         until(lambda: running.states() == {"b": "ready"})
-        running.output.wait_for(r"preload of a failed: .*exited with code 1")
+        told = running.output.wait_for(r"preload of a failed: .*exited with code 1")
+        assert "no luck" in told.string
+        assert running.ask("b").status_code == 200
 
 
 def test_a_watched_file_may_be_replaced_by_another_file_or_link(

@@ -232,4 +232,6 @@ async def test_a_client_that_leaves_ends_a_send_that_waits(open_app: OpenApp, wi
             client.send(GET)
             await client.until(b"xxx")
             await wire.settle()
+            assert not ended.is_set()  # it waits for the client to read
         await asyncio.wait_for(ended.wait(), 5)
+        assert site.ends == [499]

@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from swapyard.observe.bus import Bus, message
 
 
@@ -45,8 +47,12 @@ async def test_a_viewer_that_waits_is_woken() -> None:
 async def test_nothing_is_encoded_while_nobody_looks() -> None:
     bus = Bus(asyncio.get_running_loop())
     bus.publish("a", object())  # cannot be encoded
-    bus.subscribe().close()
+    viewer = bus.subscribe()
+    with pytest.raises(TypeError):
+        bus.publish("a", object())
+    viewer.close()
     bus.publish("a", object())
+    assert not bus.watched
 
 
 async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -> None:

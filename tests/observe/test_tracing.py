@@ -317,8 +317,15 @@ def test_a_wrong_number_in_the_environment_costs_the_traces_alone(
 def test_closing_does_not_wait_for_a_collector_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spans, "CLOSED_WITHIN", 0.01)
     traced, hangs = Traced(), threading.Event()
-    monkeypatch.setattr(traced.tracing._provider, "shutdown", hangs.wait)
-    traced.tracing.close()
+    asked = threading.Event()
+
+    def shutdown() -> None:
+        asked.set()
+        hangs.wait()
+
+    monkeypatch.setattr(traced.tracing._provider, "shutdown", shutdown)
+    traced.tracing.close()  # returns, although that goes on
+    assert asked.wait(5)
     hangs.set()
 
 

@@ -308,7 +308,9 @@ ANYTHING = [
     path=st.sampled_from(["/infill", "/v1/messages", "/completion"]),
 )
 def test_a_tap_takes_anything(body: bytes, kind: str, status: int, encoding: str, path: str) -> None:
-    read(path, in_steps(body, 4096), kind=kind, status=status, encoding=encoding)
+    usage = read(path, in_steps(body, 4096), kind=kind, status=status, encoding=encoding)
+    assert all(isinstance(count, int) and count >= -1 for count in counts(usage))
+    usage.error.encode()  # what is told can be written down
 
 
 # --- errors and times ---

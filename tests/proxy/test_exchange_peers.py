@@ -364,7 +364,8 @@ async def test_a_client_that_leaves_is_noticed_by_the_peer(open_yard: OpenYard, 
         await peer.request()
         client.close()
         await peer.gone()
-        await wire.until(lambda: yard.ends == [499])
+        await wire.until(lambda: yard.ends)
+        assert yard.ends == [499]
 
 
 async def test_a_websocket_to_a_peer(open_yard: OpenYard, wire: Any) -> None:
@@ -633,6 +634,8 @@ async def test_a_client_leaves_while_a_tunnel_is_opened(
             await hop.request()
             client.close()
             await hop.gone()
+            await wire.until(lambda: yard.ends)
+            assert yard.ends == [499]
 
 
 # --- reload and shutdown ---

@@ -162,7 +162,8 @@ async def test_progress_is_told_while_it_loads(open_yard: OpenYard, wire: Any, m
         peer = await up.accept()
         await peer.request()
         peer.send(SSE, chunked(HELLO, DONE))
-        await client.until(b"0\r\n\r\n")
+        answer = await client.until(b"0\r\n\r\n")
+        assert answer.index(HELLO) < answer.index(DONE)
 
 
 async def test_the_place_in_the_queue_is_told_and_told_anew(
@@ -366,9 +367,11 @@ async def test_a_chat_that_waits_for_a_busy_model_hears_comments_with_its_place(
         client.send(ask())
         await client.until(b': waiting for model "m", #1 in the queue\n\n')
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        assert (await busy.response()).body == b"{}"
         await peer.request()
         peer.send(SSE, chunked(HELLO, DONE))
-        await client.until(b"0\r\n\r\n")
+        answer = await client.until(b"0\r\n\r\n")
+        assert answer.index(HELLO) < answer.index(DONE)
 
 
 async def test_comments_go_on_until_the_model_answers(

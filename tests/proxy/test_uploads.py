@@ -278,6 +278,7 @@ async def test_a_client_that_leaves_before_or_in_the_answer(open_yard: OpenYard,
                 client.close()
                 await wire.until(lambda: not spools() and not yard.served)
                 await peer.gone()
+        assert yard.ends == [499, 499]
 
 
 async def test_a_server_that_answers_before_it_has_read_all(open_yard: OpenYard, wire: Any) -> None:

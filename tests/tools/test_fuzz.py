@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,14 @@ def test_a_bug_is_found_without_atheris_and_its_input_kept(tmp_path: Path, monke
 
 def test_the_targets_pass_what_is_made_up_in_a_moment() -> None:
     for name, target in fuzz.load_targets().items():
-        fuzz.with_hypothesis(target, name, 0.01)
+        taken: list[bytes] = []
+
+        def counted(data: bytes, target: Callable[[bytes], None] = target, taken: list[bytes] = taken) -> None:
+            target(data)
+            taken.append(data)
+
+        fuzz.with_hypothesis(counted, name, 0.01)
+        assert len(set(taken)) > 10, f"{name} has seen nothing"
 
 
 def test_what_is_changed_stays_short() -> None:

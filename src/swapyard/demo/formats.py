@@ -8,6 +8,7 @@ the timings in the chunk with the finish reason; with it, one more chunk that ha
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -67,7 +68,7 @@ def required(body: Mapping[str, Any], key: str) -> Any:
     return body[key]
 
 
-class Format:
+class Format(ABC):
     """One API. An object lives as long as one answer; `body` is the request's JSON object."""
 
     says_done: ClassVar[bool] = True
@@ -77,20 +78,24 @@ class Format:
         options = body.get("stream_options")
         self.include_usage = isinstance(options, dict) and options.get("include_usage") is True
 
+    @abstractmethod
     def prompt(self) -> Prompt:
-        raise NotImplementedError
+        """What there is to answer. Raises RefusedError."""
 
+    @abstractmethod
     def whole(self, generation: Generation) -> Json:
-        raise NotImplementedError
+        """An answer in one piece."""
 
     def opening(self, generation: Generation) -> Iterable[bytes]:
         return ()
 
+    @abstractmethod
     def piece(self, generation: Generation, token: str) -> bytes:
-        raise NotImplementedError
+        """One token of a stream."""
 
+    @abstractmethod
     def closing(self, generation: Generation) -> Iterable[bytes]:
-        raise NotImplementedError
+        """How a stream ends."""
 
 
 class Chat(Format):

@@ -11,6 +11,7 @@ until there is one. `Sending` is the base of `Exchange` and nothing by itself: o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Final
 
@@ -43,7 +44,7 @@ STREAMED: Final = Passing.STREAMED
 IN_CHUNKS: Final = Passing.IN_CHUNKS
 
 
-class Sending:
+class Sending(ABC):
     __slots__ = (
         "_body",
         "_body_size",
@@ -81,11 +82,13 @@ class Sending:
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
 
+    @abstractmethod
     def fail(self, error: RequestError) -> None:
-        raise NotImplementedError
+        """Ends the exchange with an error."""
 
+    @abstractmethod
     def abandon(self, error: RequestError) -> None:
-        raise NotImplementedError
+        """The same, for what goes wrong on this side of the upstream."""
 
     # --- receiving ---
 
