@@ -14,7 +14,7 @@ from time import process_time, thread_time
 from swapyard.observe.activity import Activity, ActivityStore
 from swapyard.observe.bus import Bus
 from swapyard.observe.captures import Captures
-from swapyard.observe.inflight import InFlight, Phase
+from swapyard.observe.inflight import Entry, InFlight, Phase
 from swapyard.observe.metrics import Metrics
 from swapyard.observe.usage import tap_response
 
@@ -43,7 +43,8 @@ def main() -> None:
 
     def life(headers: list[tuple[bytes, bytes]], pieces: list[bytes]) -> None:
         """What `proxy.recording` does for a request that finds its model ready."""
-        entry = inflight.add("m", CHAT, "POST", FIELDS, "127.0.0.1", lambda: None)
+        entry = Entry("m", CHAT, "POST", FIELDS, "127.0.0.1", lambda: None)
+        inflight.add(entry)
         inflight.moved(entry, Phase.PREFILL)
         inflight.answered(entry, headers)
         tap = tap_response(CHAT, 200, headers[0][1].decode())

@@ -28,7 +28,10 @@ def table() -> tuple[Bus, InFlight]:
 
 
 def add(inflight: InFlight, model: str = "m", **more: Any) -> Entry:
-    return inflight.add(model, "/v1/completions", "POST", FIELDS, "127.0.0.1", more.pop("cancel", lambda: None), **more)
+    cancel = more.pop("cancel", lambda: None)
+    entry = Entry(model, "/v1/completions", "POST", FIELDS, "127.0.0.1", cancel, **more)
+    inflight.add(entry)
+    return entry
 
 
 async def test_a_request_is_told_from_its_beginning_to_its_end() -> None:

@@ -33,8 +33,8 @@ CHAT = "/v1/chat/completions"
 
 
 def entry(model: str = "llama", path: str = CHAT) -> Entry:
-    one = Entry()
-    one.model, one.path, one.method, one.started = model, path, "POST", 1000.0
+    one = Entry(model, path, "POST", [], "127.0.0.1", lambda: None)
+    one.started = 1000.0
     return one
 
 

@@ -1,6 +1,6 @@
 """The requests under way: who asks for what, how far it has got, and a way to end it.
 
-    entry = inflight.add(...)                     when a model-dispatched request has been understood
+    inflight.add(entry)                           when a model-dispatched request has been understood
     inflight.moved(entry, Phase.QUEUED, ...)      each time its phase, its place or the reason changes
     inflight.answered(entry, headers)             at the head of the answer
     inflight.passed(entry, len(data))             every piece of the answer
@@ -39,6 +39,10 @@ class Phase(StrEnum):
     STREAMING = "streaming"
 
 
+# Members as plain names, because the attribute of an Enum costs as much as a method call.
+RECEIVING: Final = Phase.RECEIVING
+PREFILL: Final = Phase.PREFILL
+STREAMING: Final = Phase.STREAMING
 WAITING: Final = frozenset({Phase.QUEUED, Phase.LOADING})
 
 
@@ -66,23 +70,34 @@ class Entry:
         "told_at",
     )
 
-    def __init__(self) -> None:
-        self.phase = Phase.RECEIVING
+    def __init__(
+        self,
+        model: str,
+        path: str,
+        method: str,
+        fields: Sequence[tuple[bytes, bytes, bytes]],
+        peer: str,
+        cancel: Callable[[], None],
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """`path`: the public one, or what is left of it below `/upstream/<model>`. `fields`: (lower-case name, name, value).
+        `peer`: the address of the socket's other end. `cancel` ends the exchange, and with it calls `InFlight.remove`."""
+        self.model = model
+        self.path = path
+        self.method = method
+        self.fields = fields
+        self.peer = peer
+        self.cancel = cancel
+        self.metadata = metadata
+        self.phase = RECEIVING
         self.position = 0
         self.reason = ""
         self.size = 0
+        self.headers: Sequence[tuple[bytes, bytes]] = ()
         self.shown_request: dict[str, str] | None = None
         self.shown_response: dict[str, str] | None = None
-        self.headers: Sequence[tuple[bytes, bytes]] = ()
         self.told_at = 0.0
         self.id: int
-        self.model: str
-        self.path: str
-        self.method: str
-        self.fields: Sequence[tuple[bytes, bytes, bytes]]
-        self.peer: str
-        self.cancel: Callable[[], None]
-        self.metadata: Mapping[str, str] | None
         self.since: float  # loop time
         self.started: float  # Unix time
 
@@ -150,27 +165,13 @@ class InFlight:
         """Whether anybody looks."""
         return self._bus.watched
 
-    def add(
-        self,
-        model: str,
-        path: str,
-        method: str,
-        fields: Sequence[tuple[bytes, bytes, bytes]],
-        peer: str,
-        cancel: Callable[[], None],
-        metadata: Mapping[str, str] | None = None,
-    ) -> Entry:
-        """`path`: the public one, or what is left of it below `/upstream/<model>`. `fields`: (lower-case name, name, value).
-        `peer`: the address of the socket's other end. `cancel` ends the exchange, and with it calls `remove`."""
-        self._last_id += 1
-        entry = Entry()
-        entry.id, entry.model, entry.path, entry.method = self._last_id, model, path, method
-        entry.fields, entry.peer, entry.cancel, entry.metadata = fields, peer, cancel, metadata
+    def add(self, entry: Entry) -> None:
+        """Gives it its id and the time."""
+        self._last_id = entry.id = self._last_id + 1
         entry.since, entry.started = self._loop.time(), self._wall()
         self._entries[entry.id] = entry
         if self._bus.watched:
             self._tell(entry)
-        return entry
 
     def moved(self, entry: Entry, phase: Phase, position: int = 0, reason: str = "") -> None:
         if self._bus.watched and (phase in WAITING or entry.phase in WAITING):
@@ -180,7 +181,7 @@ class InFlight:
             self._tell(entry)
 
     def answered(self, entry: Entry, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        entry.phase, entry.position, entry.reason = Phase.STREAMING, 0, ""
+        entry.phase, entry.position, entry.reason = STREAMING, 0, ""
         entry.headers = headers
         if self._bus.watched:
             self._tell(entry)

@@ -33,6 +33,8 @@ _LINE_END: Final = re.compile(rb"[\r\n]+")
 _FIRST_TOKEN: Final = {"messages": b"content_block_delta", "responses": b".delta"}
 _BINARY: Final = ("audio/", "image/", "video/", "font/", "application/octet-stream", "text/html")
 
+_SHORT: Final = 16 * 1024  # bytes of a JSON answer, or of either end of one, that are kept
+
 Clock = Callable[[], float]
 
 
@@ -57,22 +59,34 @@ class UsageTap:
 class DocumentTap(UsageTap):
     """One JSON answer. Kept whole while it is short; of a long one (embeddings, images) the two ends."""
 
-    __slots__ = ("_ends", "_failed", "_last_only")
+    __slots__ = ("_ends", "_failed", "_last_only", "_whole")
 
     def __init__(self, *, last_only: bool = False, failed: bool = False, clock: Clock = time.monotonic) -> None:
         """`last_only`: of an array only the last element counts. `failed`: the answer tells what went wrong."""
-        super().__init__(clock)
+        self._clock = clock
+        self.first_token_at = 0.0
+        self.unreadable = ""
         self._last_only = last_only
         self._failed = failed
-        self._ends = Ends(16 * 1024, 32 * 1024)
+        self._whole = b""  # while it is a single short piece, as most answers are
+        self._ends: Ends | None = None
 
     def feed(self, data: bytes) -> None:
-        self._ends.add(data)
         if self.first_token_at == 0.0:
             self.first_token_at = self._clock()
+            if len(data) <= _SHORT:
+                self._whole = data
+                return
+        if self._ends is None:
+            self._ends = Ends(_SHORT, 2 * _SHORT)
+            self._ends.add(self._whole)
+            self._whole = b""
+        self._ends.add(data)
 
     def end(self) -> Usage:
-        begin, text = self._ends.begin, self._ends.rest()
+        begin, text = None, self._whole
+        if self._ends is not None:
+            begin, text = self._ends.begin, self._ends.rest()
         findings = Findings(self.unreadable)
         if self._failed:
             if begin is None:

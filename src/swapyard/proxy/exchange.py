@@ -77,7 +77,7 @@ class Exchange(Sending):
     @property
     def request_id(self) -> str:
         """Its id among the requests under way; empty where no account is kept of it."""
-        return "" if self._record is None else str(self._record.entry.id)
+        return "" if self._record is None else str(self._record.id)
 
     @property
     def is_served(self) -> bool:

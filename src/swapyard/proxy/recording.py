@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
@@ -25,16 +25,17 @@ from swapyard.http.server import ClientConnection
 from swapyard.observe.activity import Activity, ActivityStore, Outcome
 from swapyard.observe.captures import Capture, Captures
 from swapyard.observe.figures import Usage
-from swapyard.observe.inflight import Entry, InFlight, Phase, client_ip
+from swapyard.observe.inflight import PREFILL, Entry, InFlight, Phase, client_ip
 from swapyard.observe.metrics import Metrics
 from swapyard.observe.usage import UsageTap, tap_response
 from swapyard.proxy.endpoints import Endpoint, Where, metered_below
 from swapyard.runtime.engine import Engine, Transition
 
 if TYPE_CHECKING:
-    from swapyard.observe.spans import Tracing
+    from swapyard.observe.spans import Trace, Tracing
     from swapyard.proxy.asking import Wish
 
+COMPLETE: Final = Outcome.COMPLETE  # a plain name, because the attribute of an Enum costs as much as a method call
 CLIENT_LEFT: Final = 499  # the status of a request whose client left before it was answered, as the access log has it
 LONGEST_SESSION: Final = 200  # characters
 MOVES_TOLD_WITHIN: Final = 0.1  # seconds: who leaves a queue moves all behind it, which is told once for many
@@ -82,8 +83,14 @@ class Recorder:
         choice = wish.choice
         metadata = {"selector": choice.selector} if choice is not None and choice.selector else None
         model = wish.wanted.model if wish.wanted.peer is None else wish.wanted.requested
-        entry = self.inflight.add(model, shown, method, head.fields, client.remote, recorded.cancel, metadata)
-        return Recording(self, entry, head, sent, is_metered=method == "POST")
+        recording = Recording(self, model, shown, method, head, client.remote, recorded.cancel, metadata, sent)
+        self._enter(recording)
+        return recording
+
+    def _enter(self, recording: Recording) -> None:
+        self.inflight.add(recording)
+        if self.tracing is not None and recording.is_metered:
+            recording.begin_trace(self.tracing)
 
     def refused(
         self,
@@ -96,8 +103,9 @@ class Recorder:
     ) -> None:
         """A request for a model that nobody knows has its row, too. `body` as for `Recording.answered`."""
         if endpoint.metered and head.method == b"POST":
-            entry = self.inflight.add(error.name, endpoint.path, "POST", head.fields, client.remote, lambda: None)
-            recording = Recording(self, entry, head, path.decode("latin-1"), is_metered=True)
+            sent = path.decode("latin-1")
+            recording = Recording(self, error.name, endpoint.path, "POST", head, client.remote, lambda: None, None, sent)
+            self._enter(recording)
             recording.failed(error, body)
             recording.end()
 
@@ -123,7 +131,7 @@ class Recorder:
         positions = self.engine.scheduler.positions()
         reasons: dict[str, str] = {}
         for recording, recorded in self.waiting.items():
-            model, position = recording.entry.model, positions.get(recorded.ticket, 0)
+            model, position = recording.model, positions.get(recorded.ticket, 0)
             if position and model not in reasons:
                 reasons[model] = awaited(self.engine, model)
             recording.stands(position, reasons[model] if position else "")
@@ -143,91 +151,104 @@ class Recorder:
             self._timer = None
 
 
-class Recording:
-    """One request. `is_metered`: it will have a row, and its answer is read along. `outcome`: how it ends, where its
-    exchange knows better than its status (set before `end`). `trace`: None where none is wanted, or it will have no row."""
+class Recording(Entry):
+    """One request. `sent`: the path as the upstream is asked. `is_metered`: it will have a row, and its answer is read
+    along. `outcome`: how it ends, where its exchange knows better than its status (set before `end`). `trace`: None where
+    none is wanted, or it will have no row."""
 
     __slots__ = (
+        "_answer",
         "_capture",
-        "_content_type",
         "_error",
         "_head",
         "_load_ms",
-        "_path",
-        "_position",
+        "_place",
         "_queue_ms",
         "_recorder",
-        "_since",
+        "_sent",
         "_status",
         "_tap",
-        "entry",
+        "_waits_since",
         "is_metered",
         "outcome",
         "trace",
     )
 
-    def __init__(self, recorder: Recorder, entry: Entry, head: RequestHead, path: str, *, is_metered: bool) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        model: str,
+        path: str,
+        method: str,
+        head: RequestHead,
+        peer: str,
+        cancel: Callable[[], None],
+        metadata: Mapping[str, str] | None,
+        sent: str,
+    ) -> None:
+        super().__init__(model, path, method, head.fields, peer, cancel, metadata)
         self._recorder = recorder
         self._head = head
-        self._path = path
-        self.is_metered = is_metered
-        self._position = 0
-        self._since = 0.0  # when it began to wait
+        self._sent = sent
+        self.is_metered = method == "POST"
+        self._place = 0  # in the queue
+        self._waits_since = 0.0
         self._queue_ms = self._load_ms = -1
         self._status = 0
-        self._content_type = ""
-        self._error = ""
+        self._answer: ResponseHead | None = None
+        self._error: RequestError | None = None
         self._tap: UsageTap | None = None
         self._capture: Capture | None = None
-        self.entry = entry
-        self.outcome = Outcome.COMPLETE
-        tracing = recorder.tracing
-        self.trace = tracing.begin(entry, path, head.fields) if tracing is not None and is_metered else None
+        self.outcome = COMPLETE
+        self.trace: Trace | None = None
+
+    def begin_trace(self, tracing: Tracing) -> None:
+        self.trace = tracing.begin(self, self._sent, self._head.fields)
 
     # --- on the way to its model ---
 
     def queued(self, position: int) -> None:
         """Its place, from 1; 0: it is in no queue."""
-        self._position = position
+        self._place = position
 
     def waits(self, recorded: Recorded) -> None:
         """It was not granted a place at once, or has lost the one that it had. May be said again."""
         recorder = self._recorder
         if self not in recorder.waiting:
             recorder.waiting[self] = recorded
-            self._since = recorder.engine.loop.time()
+            self._waits_since = recorder.engine.loop.time()
         reason = ""
-        if self._position and recorder.inflight.watched:
-            reason = awaited(recorder.engine, self.entry.model)
+        if self._place and recorder.inflight.watched:
+            reason = awaited(recorder.engine, self.model)
             recorder.tell_moves()
-        self.stands(self._position, reason)
+        self.stands(self._place, reason)
 
     def stands(self, position: int, reason: str) -> None:
         """While it waits: in the queue, and what for, in words; or (0) for a load that is under way."""
-        entry, phase = self.entry, Phase.QUEUED if position else Phase.LOADING
-        if (entry.phase, entry.position, entry.reason) != (phase, position, reason):
-            self._recorder.inflight.moved(entry, phase, position, reason)
+        phase = Phase.QUEUED if position else Phase.LOADING
+        if (self.phase, self.position, self.reason) != (phase, position, reason):
+            self._recorder.inflight.moved(self, phase, position, reason)
 
     def granted(self, metadata: Mapping[str, str]) -> None:
         """A local model takes it. `metadata`: what is noted of every request that was granted by its queue."""
-        entry = self.entry
-        entry.metadata = metadata if entry.metadata is None else {**entry.metadata, **metadata}
-        if self._recorder.waiting:
+        self.metadata = metadata if self.metadata is None else {**self.metadata, **metadata}
+        recorder = self._recorder
+        if recorder.waiting:
             self._waited()
         if self._queue_ms < 0:
             self._queue_ms = 0
-        self._recorder.inflight.moved(entry, Phase.PREFILL)
+        recorder.inflight.moved(self, PREFILL)
 
     def sent_to_peer(self) -> None:
-        self._recorder.inflight.moved(self.entry, Phase.PREFILL)
+        self._recorder.inflight.moved(self, PREFILL)
 
     def _waited(self) -> None:
         """If it did, it does no longer."""
         recorder = self._recorder
         if recorder.waiting.pop(self, None) is not None:
             now = recorder.engine.loop.time()
-            load = recorder.loading(self.entry.model, self._since, now)
-            self._queue_ms = max(self._queue_ms, 0) + round((now - self._since - load) * 1000)
+            load = recorder.loading(self.model, self._waits_since, now)
+            self._queue_ms = max(self._queue_ms, 0) + round((now - self._waits_since - load) * 1000)
             if load > 0:
                 self._load_ms = max(self._load_ms, 0) + round(load * 1000)
         recorder.tell_moves()
@@ -236,24 +257,24 @@ class Recording:
 
     def answered(self, head: ResponseHead, body: bytes | None) -> None:
         """`body`: of the request as it was sent, None where it is not at hand."""
-        self._status = head.status
-        self._recorder.inflight.answered(self.entry, head.headers)
+        recorder = self._recorder
+        self._answer = head
+        status = self._status = head.status
+        recorder.inflight.answered(self, head.headers)
         if not self.is_metered:
             return
-        self._content_type = head.content_type
-        path, clock = self.entry.path, self._recorder.engine.loop.time
-        self._tap = tap_response(path, head.status, head.content_type, head.encoding, clock=clock)
-        capture = self._capture = self._recorder.captures.begin(path, self._head.fields, body)
+        self._tap = tap_response(self.path, status, head.content_type, head.encoding, clock=recorder.engine.loop.time)
+        capture = self._capture = recorder.captures.begin(self.path, self._head.fields, body)
         if capture is not None:
-            capture.answered(head.status, head.headers)
+            capture.answered(status, head.headers)
 
     def switched(self, head: ResponseHead) -> None:
         """Other bytes than HTTP's follow, of which no account is kept."""
-        self._recorder.inflight.answered(self.entry, head.headers)
+        self._recorder.inflight.answered(self, head.headers)
 
     def feed(self, data: bytes) -> None:
         """Bytes of the answer's body, as the upstream sent them. What we tell of a wait is none of it."""
-        self._recorder.inflight.passed(self.entry, len(data))
+        self._recorder.inflight.passed(self, len(data))
         if self._tap is not None:
             self._tap.feed(data)
             if self._capture is not None:
@@ -263,47 +284,46 @@ class Recording:
 
     def failed(self, error: RequestError, body: bytes | None) -> None:
         """It ends with an error of ours. `body` as for `answered`."""
-        self._error = error.message
-        if self._status:  # in the middle of an answer
-            self.outcome = Outcome.BROKEN if self.outcome is Outcome.COMPLETE else self.outcome
+        self._error = error
+        if self._answer is not None:  # in the middle of it
+            self.outcome = Outcome.BROKEN if self.outcome is COMPLETE else self.outcome
             return
         self._status = error.status
         if self.is_metered:
-            self._content_type = "application/json"
-            capture = self._capture = self._recorder.captures.begin(self.entry.path, self._head.fields, body)
+            capture = self._capture = self._recorder.captures.begin(self.path, self._head.fields, body)
             if capture is not None:
                 capture.answered(error.status, ())
 
     def client_left(self) -> None:
-        if self.outcome is Outcome.COMPLETE:
+        if self.outcome is COMPLETE:
             self.outcome = Outcome.CLIENT_LEFT
 
     def end(self) -> None:
         """Exactly once."""
-        recorder, entry = self._recorder, self.entry
+        recorder = self._recorder
         if recorder.waiting:
             self._waited()
-        recorder.inflight.remove(entry)
+        recorder.inflight.remove(self)
         if not self.is_metered:
             return
-        tap, status = self._tap, self._status or CLIENT_LEFT
+        tap, status, error, since = self._tap, self._status or CLIENT_LEFT, self._error, self.since
         usage = Usage() if tap is None else tap.end()
         first = 0.0 if tap is None or not 200 <= status < 300 else tap.first_token_at
-        duration = recorder.engine.loop.time() - entry.since
+        duration_ms, engine_ms = round((recorder.engine.loop.time() - since) * 1000), usage.engine_ms
         activity = Activity(
             ended=time.time(),
-            model=entry.model,
-            path=self._path,
+            model=self.model,
+            path=self._sent,
             status=status,
-            duration_ms=max(round(duration * 1000), usage.engine_ms),
+            duration_ms=duration_ms if duration_ms > engine_ms else engine_ms,
             usage=usage,
-            content_type=self._content_type,
-            error=self._error,
-            metadata=dict(entry.metadata) if entry.metadata else None,
+            content_type=self._content_type(),
+            error="" if error is None else error.message,
+            metadata=dict(self.metadata) if self.metadata else None,
             outcome=self.outcome,
             queue_ms=self._queue_ms,
             load_ms=self._load_ms,
-            first_token_ms=round((first - entry.since) * 1000) if first else -1,
+            first_token_ms=round((first - since) * 1000) if first else -1,
             client=self._client(),
             session=self._session(),
         )
@@ -317,12 +337,17 @@ class Recording:
             else:
                 recorder.captures.keep(self._capture, row_id)
 
+    def _content_type(self) -> str:
+        if self._answer is not None:
+            return self._answer.content_type
+        return "" if self._error is None else "application/json"
+
     def _client(self) -> str:
         """Its address, as far as the fields that proxies add can be believed."""
         known = self._head.known
         if b"x-forwarded-for" in known or b"x-real-ip" in known:
-            return client_ip(self.entry.fields, self.entry.peer)
-        return self.entry.peer
+            return client_ip(self.fields, self.peer)
+        return self.peer
 
     def _session(self) -> str:
         """What its client calls its session. Of the configured names the first with a value counts."""
