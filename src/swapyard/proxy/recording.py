@@ -351,11 +351,11 @@ class Recording(Entry):
 
     def _session(self) -> str:
         """What its client calls its session. Of the configured names the first with a value counts."""
-        names = self._recorder.session_headers
-        given = [
-            (names.index(lowered), value) for lowered, _, value in self.entry.fields if lowered in names and value.strip()
-        ]
-        return min(given, key=lambda each: each[0])[1].strip().decode("latin-1")[:LONGEST_SESSION] if given else ""
+        known = self._head.known
+        for name in self._recorder.session_headers:
+            if name in known and (value := known[name].strip()):
+                return value.decode("latin-1")[:LONGEST_SESSION]
+        return ""
 
 
 def awaited(engine: Engine, model: str) -> str:

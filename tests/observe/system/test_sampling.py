@@ -67,14 +67,13 @@ def test_samples_come_and_end_and_come_again(played: Any) -> None:
     assert sources == []
 
     sampling.configure(FAST)
-    assert sampling.history(None) == module.History(None, None)
     history = until(lambda: (h := sampling.history(None)).system and h.gpus and h)
     assert json.loads(history.gpus)[0]["name"] == "G"
     assert json.loads(history.system)[0]["mem_total_mb"] > 0
     assert threads() == {"sample the system", "sample the GPUs"}
 
     sampling.configure(Performance(every=3600.0))
-    assert sampling.history(None) == module.History(None, None)
+    assert len(json.loads(sampling.history(None).system or b"[]")) <= 1  # those before are forgotten
     assert sources[0].is_closed
     sampling.configure(Performance(disabled=True))
     sampling.join(10)
