@@ -93,6 +93,7 @@ class Yard:
     cancelled: list[str] = field(default_factory=list)
     gone: asyncio.Event | None = None  # what an unload waits for
     failures: dict[str, str] = field(default_factory=dict)
+    exit_codes: dict[str, int] = field(default_factory=dict)
     loads: list[PlayedLoad] = field(default_factory=list)
     hardware: Snapshot | None = None
     metrics: bytes = b""
@@ -121,6 +122,7 @@ class Yard:
                 activity=lambda: self.activity,
                 captures=lambda: self.captures,
                 failures=lambda: self.failures,
+                exit_codes=lambda: self.exit_codes,
                 load=self._load,
                 unload=self._unload,
                 active_profile=lambda: self.profile,

@@ -102,17 +102,19 @@ async def test_metadata_without_a_capabilities_block_stays_whole(yard: Yard) -> 
 
 
 async def test_the_status_is_told_as_llama_cpps_router_does(yard: Yard) -> None:
-    yard.config = Config(models={name: Model(cmd=f"serve '{name} x' --key s3cret") for name in "abcdef"})
+    yard.config = Config(models={name: Model(cmd=f"serve '{name} x' --key s3cret") for name in "abcdefg"})
     yard.states = {"a": "starting", "b": "ready", "c": "stopping", "f": "starting"}
-    yard.failures = {"d": "exited with code 3", "f": "an earlier run"}
+    yard.failures = {"d": "exited with code 3", "f": "an earlier run", "g": "not known"}
+    yard.exit_codes = {"d": 3, "e": -15}
     data = (await yard.get("/models")).json["data"]
     assert [model["status"] for model in data] == [
         {"value": "loading", "args": ["serve", "a x", "--key", "***"]},
         {"value": "loaded", "args": ["serve", "b x", "--key", "***"]},
         {"value": "unloaded"},
-        {"value": "unloaded", "failed": True},
+        {"value": "unloaded", "failed": True, "exit_code": 3},
         {"value": "unloaded"},
         {"value": "loading", "args": ["serve", "f x", "--key", "***"]},
+        {"value": "unloaded", "failed": True},
     ]
 
 

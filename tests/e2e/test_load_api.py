@@ -48,7 +48,7 @@ def test_a_load_that_fails_is_answered_as_a_request_is(running: Any) -> None:
     for error in told:  # how long it took, and how often it was asked for its health, may differ
         assert error.pop("message").startswith('model "broken" exited with code 3')
     assert told[0] == told[1]
-    assert statuses(running)["broken"] == {"value": "unloaded", "failed": True}
+    assert statuses(running)["broken"] == {"value": "unloaded", "failed": True, "exit_code": 3}
 
 
 def test_a_load_that_nobody_waits_for_gives_way(running: Any, until: Callable[..., Any]) -> None:

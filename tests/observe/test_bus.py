@@ -44,6 +44,16 @@ async def test_a_viewer_that_waits_is_woken() -> None:
     assert told(await waiting) == [("a", None)]
 
 
+async def test_a_viewer_may_have_words_of_its_own_and_not_hear_everything() -> None:
+    bus = Bus(asyncio.get_running_loop())
+    plain = bus.subscribe()
+    short = bus.subscribe(wording=lambda kind, data: f"{kind}={data};".encode() if kind == "a" else b"")
+    bus.publish("b", 1)
+    bus.publish("a", 2)
+    assert await short.next() == b"a=2;"
+    assert told(await plain.next()) == [("b", 1), ("a", 2)]
+
+
 async def test_nothing_is_encoded_while_nobody_looks() -> None:
     bus = Bus(asyncio.get_running_loop())
     bus.publish("a", object())  # cannot be encoded

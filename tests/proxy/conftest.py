@@ -70,6 +70,7 @@ class PlayedProcess:
     pid = 1
     address = None
     epitaph = "has exited"
+    exit_code = None
 
     def __init__(self, run: RunId, model: str, notify: Callable[[Event], None]) -> None:
         self.run = run

@@ -51,7 +51,7 @@ class PaperUpstream(Upstream):
 class Pad:
     """Launches nothing: a launchpad, and the only process it ever supervises."""
 
-    pid, address, epitaph = 1, None, "has exited"
+    pid, address, epitaph, exit_code = 1, None, "has exited", None
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream

@@ -570,7 +570,7 @@ async def test_both_directions_at_once(open_yard: OpenYard, wire: Any) -> None:
         (post(b"/v1/completions", b'{"a":1}'), 400, "bad_request", "model"),
         (post(b"/v1/completions", b'{"model":'), 400, "bad_request", "not valid JSON"),
         (get(b"/upstream/nobody/x"), 404, "model_not_found", "nobody"),
-        (get(b"/props"), 400, "bad_request", "model"),
+        (get(b"/sdapi/v1/loras"), 400, "bad_request", "model"),
         (get(b"/upstream/m/favicon.ico"), 409, "conflict", "not loaded"),
     ],
 )

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from swapyard.config.schema import Model, Profile
+from swapyard.core.messages import StartError
+
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard
 
@@ -201,3 +204,50 @@ async def test_health_is_answered_without_the_control_plane_and_without_a_key(op
         assert (await client.response()).body == b"OK"
         assert (await client.response(to=b"HEAD")).status == 200
         assert (await client.response()).body == b"control plane: /health"
+
+
+# --- /props ---
+
+NAMES = {"m": Model(cmd="x", aliases=("al",)), "n": Model(cmd="x")}
+PINS = {"profiles": {"p": Profile(pins={"n": "m"})}}
+
+
+@pytest.mark.parametrize("query", [b"", b"?model=", b"?autoload=false", b"?x=1"])
+async def test_props_without_a_model_are_the_control_planes(open_yard: OpenYard, wire: Any, query: bytes) -> None:
+    async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
+        client.send(ask(b"GET", b"/props" + query))
+        assert (await client.response()).body.startswith(b"control plane: /props")
+
+
+@pytest.mark.parametrize("query", [b"model=m&autoload=false", b"autoload=0&model=al", b"model=n&autoload=no"])
+async def test_props_that_shall_load_nothing_are_asked_of_a_loaded_model(
+    open_yard: OpenYard, wire: Any, query: bytes
+) -> None:
+    async with wire.scripted() as up, open_yard(m=up.port, n=up.port, models=NAMES, config=PINS) as yard:
+        yard.gateway.state.activate("p")  # "n" means "m"
+        async with wire.connect(yard.port) as client:
+            client.send(ask(b"GET", b"/props?" + query))
+            answer = await client.response()
+            assert answer.status == 400
+            assert json.loads(answer.body)["error"]["message"].startswith('model "m" is not loaded')
+            assert yard.processes == []
+            await yard.load("m")
+            client.send(ask(b"GET", b"/props?" + query))
+            peer = await up.accept()
+            await peer.request()
+            peer.send(OK)
+            assert (await client.response()).body == b"{}"
+
+
+@pytest.mark.parametrize("autoload", [b"", b"&autoload=true", b"&autoload=1", b"&autoload="])
+async def test_other_props_load_their_model(open_yard: OpenYard, wire: Any, autoload: bytes) -> None:
+    async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
+        client.send(ask(b"GET", b"/props?model=m" + autoload))
+        (await yard.started()).exit(StartError("no"))
+        assert (await client.response()).status == 502
+
+
+async def test_props_of_an_unknown_model_are_refused_as_ever(open_yard: OpenYard, wire: Any) -> None:
+    async with open_yard(m=1) as yard, wire.connect(yard.port) as client:
+        client.send(ask(b"GET", b"/props?model=nobody&autoload=false"))
+        assert (await client.response()).status == 404

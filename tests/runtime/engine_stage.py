@@ -144,6 +144,7 @@ class Script:
     pid: int | None = 1
     address: tuple[str, int] | None = None
     epitaph = "has exited"
+    exit_code: int | None = None
 
     def __init__(self, stage: Stage, run: RunId, model: str, notify: Callable[[Event], None]) -> None:
         self.stage, self.run, self.model, self.notify = stage, run, model, notify

@@ -99,12 +99,13 @@ async def test_loading_a_ready_model_counts_as_a_use_of_it(stage: Any, begin: An
 
 async def test_a_failed_start_is_remembered_until_the_next_one(stage: Any, begin: Any) -> None:
     load = begin("a")
+    stage.scripts[0].exit_code = 3
     stage.scripts[0].exit(StartError("exited with code 3"))
     with pytest.raises(StartFailed, match="code 3"):
         load.done.result()
-    assert stage.engine.failures == {"a": "exited with code 3"}
+    assert (stage.engine.failures, stage.engine.exit_codes) == ({"a": "exited with code 3"}, {"a": 3})
     begin("a")
-    assert stage.engine.failures == {}
+    assert (stage.engine.failures, stage.engine.exit_codes) == ({}, {})
     stage.clock.run_until(5)
 
 

@@ -17,8 +17,7 @@ from starlette.routing import Route
 
 from swapyard.api.answers import LiveAnswer, Source
 from swapyard.api.services import Services
-from swapyard.api.status import model_status
-from swapyard.config.schema import Config
+from swapyard.api.status import model_status, ui_config
 from swapyard.observe.bus import message
 from swapyard.observe.logs import Logs
 from swapyard.observe.monitor import Mark
@@ -114,8 +113,3 @@ def _beginning(services: Services) -> bytes:
     logs = services.logs
     told = [_log_event(name, *logs.monitor(name).timed_history()) for name in ("proxy", "upstream")]
     return b"".join([*told, *(message(kind, data) for kind, data in present_state(services))])
-
-
-def ui_config(config: Config) -> object:
-    """What the page has to know of the configuration."""
-    return {"activity": {"session_id": list(config.session_headers)}, "profiles": sorted(config.profiles)}

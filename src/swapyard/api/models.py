@@ -199,13 +199,19 @@ def statuses(services: Services) -> Statuses:
     """How llama.cpp's router tells it (https://github.com/ggml-org/llama.cpp/tree/master/tools/server#get-models-list-available-models),
     by model id; what is not here is unloaded, without more to say. A model that is stopping serves nobody any more, so
     it is unloaded (llama-swap calls it loaded). `args`: its command, with what looks like a secret masked."""
-    told = dict.fromkeys(services.failures(), b'{"value":"unloaded","failed":true}')
+    codes = services.exit_codes()
+    told = {model_id: failed_status(codes.get(model_id)) for model_id in services.failures()}
     models = services.config().models
     for model_id, state in services.states().items():
         if state in _TOLD_AS and model_id in models:
             status = {"value": _TOLD_AS[state]} | args_of(services.mask_command(models[model_id].cmd))
             told[model_id] = msgspec.json.encode(status)
     return told
+
+
+def failed_status(exit_code: int | None) -> bytes:
+    told = {"value": "unloaded", "failed": True}
+    return msgspec.json.encode(told if exit_code is None else told | {"exit_code": exit_code})
 
 
 def args_of(cmd: str) -> dict[str, list[str]]:

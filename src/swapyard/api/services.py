@@ -131,6 +131,7 @@ class Services:
     `inflight`: the requests under way, as the event of that name tells them; `cancel` ends the one with this id (False:
     there is none). `queue`: those of them that wait, `loads`: the loads under way, likewise.
     `failures`: model id -> why its last run came to a bad end, until the next one starts.
+    `exit_codes`: of the models' last runs, where they are known, until the next one starts; negative: the signal.
     `load`: begins to wait until a model is ready, loading it where needed.
     `unload`: stops these models' runs (None: all) and returns when nothing of them is left.
     `active_profile`: the id of the active profile, None while none is.
@@ -159,6 +160,7 @@ class Services:
     activity: Callable[[], ActivityStore]
     captures: Callable[[], Captures]
     failures: Callable[[], Mapping[str, str]]
+    exit_codes: Callable[[], Mapping[str, int]]
     load: Callable[[str], Load]
     unload: Callable[[Collection[str] | None], Awaitable[None]]
     active_profile: Callable[[], str | None]

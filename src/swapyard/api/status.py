@@ -1,4 +1,5 @@
-"""The list of models that the event `modelStatus` carries: every local model with its state, then those of peers.
+"""What two events carry. `modelStatus`: every local model with its state, then those of peers. `uiConfig`: what the page has
+to know of the configuration.
 
 Without Starlette, because news are told before the control plane has been loaded.
 """
@@ -10,6 +11,10 @@ from collections.abc import Iterator, Mapping
 from msgspec import UNSET, Struct, UnsetType, field
 
 from swapyard.config.schema import Capabilities, Config
+
+
+def ui_config(config: Config) -> object:
+    return {"activity": {"session_id": list(config.session_headers)}, "profiles": sorted(config.profiles)}
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapyard import __version__
 from swapyard.api.services import Build, Services
-from swapyard.api.status import model_status
+from swapyard.api.status import model_status, ui_config
 from swapyard.app.accounts import Accounts
 from swapyard.app.control_plane import LateControlPlane
 from swapyard.app.facts import facts_of
@@ -180,6 +180,7 @@ class App:
             bus=self.bus,
             history=self.history,
             failures=lambda: self.engine.failures,
+            exit_codes=lambda: self.engine.exit_codes,
             load=lambda model: Load(self.engine, model),
             unload=self.engine.unload,
             active_profile=lambda: self.gateway.state.profile,
@@ -362,6 +363,7 @@ class App:
         scheduler = new.routing.scheduler
         another = partial(scheduler_of, scheduler) if scheduler != old.routing.scheduler else None
         self.engine.change_policy(policy, launchpad, replaced, another)
+        self.news.config_changed(ui_config(new))
         self._warn(loaded)
         self.log.info(
             "configuration reloaded: %d models%s",

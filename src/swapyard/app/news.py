@@ -60,6 +60,11 @@ class News:
         self._bus.publish("profileChanged", {"active": active})
         self.status_changed()
 
+    def config_changed(self, told: object) -> None:
+        """After a reload. `told`: what viewers have to know of the configuration."""
+        self._bus.publish("uiConfig", told)
+        self.status_changed()
+
     def status_changed(self) -> None:
         self._bus.publish_within(STATUS_WITHIN, "modelStatus", self._model_status)
 

@@ -24,10 +24,15 @@ def message(kind: str, data: object) -> bytes:
     return b"event:message\ndata:" + _encode({"type": kind, "data": _encode(data).decode()}) + b"\n\n"
 
 
-class Feed:
-    """One viewer. `next` gives what has come; None when it was dropped or the bus is closed."""
+Wording = Callable[[str, object], bytes]
 
-    def __init__(self, bus: Bus, limit: int = LIMIT) -> None:
+
+class Feed:
+    """One viewer. `next` gives what has come; None when it was dropped or the bus is closed. `wording`: how a viewer is told
+    what is published, as bytes of its stream; b"" is nothing."""
+
+    def __init__(self, bus: Bus, limit: int = LIMIT, wording: Wording = message) -> None:
+        self.wording = wording
         self._bus = bus
         self._limit = limit
         self._waiting: deque[bytes] = deque()
@@ -78,9 +83,9 @@ class Bus:
         self.closed = False
         self.watched = False  # anybody looks; a plain attribute, as every request asks for it several times
 
-    def subscribe(self, limit: int = LIMIT) -> Feed:
+    def subscribe(self, limit: int = LIMIT, wording: Wording = message) -> Feed:
         """`limit`: bytes that may wait for this viewer."""
-        feed = Feed(self, limit)
+        feed = Feed(self, limit, wording)
         if self.closed:
             feed.ended = True
         else:
@@ -92,7 +97,8 @@ class Bus:
         if self._feeds:
             event = message(kind, data)
             for feed in self._feeds[:]:
-                feed.offer(event)
+                if told := event if feed.wording is message else feed.wording(kind, data):
+                    feed.offer(told)
 
     def publish_within(self, seconds: float, kind: str, data: Callable[[], object]) -> None:
         """Publishes what `data` tells in so many seconds. Asking again meanwhile changes nothing: news that replace each

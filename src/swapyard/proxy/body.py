@@ -130,13 +130,13 @@ def read_form(content_type: bytes | None, body: bytes, raw_query: bytes) -> Aske
     named = set(_values(form, b"model"))
     if len(named) > 1:
         raise BadRequest('the form names "model" more than once, and not the same one', param="model")
-    model = (named.pop() if named else "") or _value(raw_query, b"model")
+    model = (named.pop() if named else "") or value_of(raw_query, b"model")
     if not model:
         kind = "a body without a content type" if not content_type else f"a body of type {content_type.decode('latin-1')}"
         expected = "send a JSON object with that field" if body else "the body is empty"
         raise BadRequest(f'no "model" in {kind}: {expected}', param="model")
-    stream = _value(form, b"stream")
-    return Asked(model, (_value(raw_query, b"stream") if stream is None else stream) == "true", BodyKind.FORM)
+    stream = value_of(form, b"stream")
+    return Asked(model, (value_of(raw_query, b"stream") if stream is None else stream) == "true", BodyKind.FORM)
 
 
 def is_urlencoded(content_type: bytes | None) -> bool:
@@ -157,21 +157,21 @@ def read_fields(fields: list[Field], raw_query: bytes) -> Asked:
     models = {field.value for field in fields if field.name == b"model"}
     if len(models) > 1:
         raise BadRequest('the form names "model" more than once, and not the same one', param="model")
-    model = _value(raw_query, b"model") or (models.pop().decode(errors="replace") if models else "")
+    model = value_of(raw_query, b"model") or (models.pop().decode(errors="replace") if models else "")
     if not model:
         raise BadRequest('the form has no field "model", or an empty one: it says which model is to answer', param="model")
     stream = next((field.value for field in fields if field.name == b"stream"), b"")
-    return Asked(model, _is_true(_value(raw_query, b"stream") or stream.decode(errors="replace")), BodyKind.MULTIPART)
+    return Asked(model, _is_true(value_of(raw_query, b"stream") or stream.decode(errors="replace")), BodyKind.MULTIPART)
 
 
 def read_query(raw_query: bytes) -> Asked:
     """What a GET asks for: `model` and `stream` of its query (without the "?"), the first of each. Raises BadRequest."""
-    model = _value(raw_query, b"model")
+    model = value_of(raw_query, b"model")
     if not model:
         raise BadRequest(
             'the query has no "model", or an empty one: ?model=NAME says which model is to answer', param="model"
         )
-    return Asked(model, _value(raw_query, b"stream") == "true", BodyKind.FORM)
+    return Asked(model, value_of(raw_query, b"stream") == "true", BodyKind.FORM)
 
 
 def broken(body: bytes, error: Exception) -> BadRequest:
@@ -235,7 +235,7 @@ def _is_true(value: Any) -> bool:
     return isinstance(value, int | float) and value != 0
 
 
-def _value(encoded: bytes, key: bytes) -> str | None:
+def value_of(encoded: bytes, key: bytes) -> str | None:
     """The first value of a key in a query or a url-encoded form. Broken escapes stay as they are; bytes that are no UTF-8
     become U+FFFD, and so no known name."""
     return next(_values(encoded, key), None)

@@ -141,9 +141,12 @@ for _row in TABLE:
         _BY_PATH.setdefault(_row.path, {})[_row.method] = _row
 _NONE: Final[dict[str, Endpoint]] = {}
 
+# Only with a model it leads to one; without, the control plane answers.
+PROPS: Final = "/props"
+
 # The rows that are served as they stand here, by the raw method and path: nearly every request is one of these.
 PLAIN: Final[dict[tuple[bytes, bytes], Endpoint]] = {
-    (_row.method.encode(), _row.path.encode()): _row for _row in TABLE if _row.method != "*"
+    (_row.method.encode(), _row.path.encode()): _row for _row in TABLE if _row.method != "*" and _row.path != PROPS
 }
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swapyard.errors import MethodNotAllowed, RequestError, Unauthorized
+from swapyard.errors import BadRequest, MethodNotAllowed, RequestError, Unauthorized
 from swapyard.http.asgi import AsgiApp, AsgiHandler
 from swapyard.http.headers import Headers, RequestHead
 from swapyard.http.server import ClientConnection, Handler
-from swapyard.proxy.endpoints import PLAIN, allowed_methods, find, tidy
+from swapyard.proxy.body import value_of
+from swapyard.proxy.endpoints import PLAIN, PROPS, Endpoint, allowed_methods, find, tidy
 from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.replies import Reply, preflight, render, tidied
+from swapyard.proxy.resolve import Kind
 from swapyard.proxy.state import ProxyState
 
 # Answered here, so that a probe neither waits for the control plane nor costs it anything.
@@ -74,7 +76,32 @@ class Gateway:
             if allowed and method not in allowed:
                 return self.error(client, head, MethodNotAllowed(method, path, allowed))
             return AsgiHandler(self._app, head, client, self._spawn)
+        if endpoint.path == PROPS:
+            return self._accept_props(head, client, endpoint)
         return Exchange(state, head, client, endpoint)
+
+    def _accept_props(self, head: RequestHead, client: ClientConnection, endpoint: Endpoint) -> Handler:
+        """As llama.cpp's router has it: without a model they are its own, and with `autoload=false` none is loaded for
+        them. Its page asks so, to look and not to swap."""
+        name = value_of(head.query, b"model")
+        if not name:
+            return AsgiHandler(self._app, head, client, self._spawn)
+        if value_of(head.query, b"autoload") not in (None, "", "true", "1"):
+            try:
+                self._require_loaded(name)
+            except RequestError as error:
+                return self.error(client, head, error)
+        return Exchange(self.state, head, client, endpoint)
+
+    def _require_loaded(self, name: str) -> None:
+        state = self.state
+        choice = state.choose(name) if state.has_choices else None
+        if choice is not None:
+            name = choice.name
+            choice.release()
+        found = state.names.require(name)
+        if found.kind is Kind.LOCAL and state.engine.ready_upstream(found.model) is None:
+            raise BadRequest(f'model "{found.model}" is not loaded, and autoload=false loads none', param="model")
 
     def refuse(self, client: ClientConnection, error: RequestError) -> None:
         """Answers a request that could not even be parsed."""

@@ -80,6 +80,11 @@ class RunProcess(Protocol):
         """How it ended by itself, as it reads on from "the server of model x"."""
         ...
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of its first process, once that is gone; negative: the signal that killed it."""
+        ...
+
     def start(self) -> None: ...
     def stop(self, grace: float) -> None:
         """Seconds until it is killed. Asking again is harmless: a shorter grace counts, a longer one does not."""
@@ -136,6 +141,7 @@ class Engine:
     observers: list[Callable[[Transition], None]] = field(default_factory=list)
     runs: dict[RunId, Run] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # model -> why its last run came to a bad end, until the next
+    exit_codes: dict[str, int] = field(default_factory=dict)  # model -> of its last run, where known, until the next
     _waiters: dict[Ticket, tuple[Waiter, str]] = field(default_factory=dict)
     _events: deque[Event] = field(default_factory=deque)
     _working: bool = False
@@ -342,6 +348,8 @@ class Engine:
                 self._disconnect(run, run.process.epitaph, exited=True)
             case Exited(_, error):
                 del self.runs[event.run]
+                if (code := run.process.exit_code) is not None:
+                    self.exit_codes[run.model] = code
                 self._tell_end(run, error)
                 self._disconnect(run, run.process.epitaph, exited=True)
         return event
@@ -378,6 +386,7 @@ class Engine:
             self.failures[run.model] = cause
         elif state is State.STARTING:
             self.failures.pop(run.model, None)
+            self.exit_codes.pop(run.model, None)
         for observer in self.observers:
             try:
                 observer(change)
