@@ -351,11 +351,12 @@ class Recording(Entry):
 
     def _session(self) -> str:
         """What its client calls its session. Of the configured names the first with a value counts."""
-        known = self._head.known
-        for name in self._recorder.session_headers:
-            if name in known and (value := known[name].strip()):
-                return value.decode("latin-1")[:LONGEST_SESSION]
-        return ""
+        names = self._recorder.session_headers
+        found, rank = b"", len(names)
+        for lowered, _, value in self.fields:
+            if lowered in names and names.index(lowered) < rank and value.strip():
+                found, rank = value.strip(), names.index(lowered)
+        return found.decode("latin-1")[:LONGEST_SESSION] if found else ""
 
 
 def awaited(engine: Engine, model: str) -> str:
