@@ -57,7 +57,7 @@ def app_in_front_of(port: int, loop: asyncio.AbstractEventLoop, listen: int) -> 
     def load(_previous: object = None) -> Loaded:
         return loads(json.dumps({"models": {"a": model}, "logToStdout": "none"}))
 
-    return App(Options(load=load, listen=("127.0.0.1", listen), build=Build("0")), load(), loop)
+    return App(Options(load=load, listen=("127.0.0.1", listen), build=lambda: Build("0")), load(), loop)
 
 
 @pytest.mark.usefixtures("process_as_it_was")

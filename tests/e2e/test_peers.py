@@ -142,7 +142,7 @@ async def test_a_stream_without_end_from_a_peer_is_ended_with_the_budget_of_the_
     address = f"http://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
     text = json.dumps({"peers": {"p": {"proxy": address, "models": ["m"]}}, "logToStdout": "none"})
     listen = ("127.0.0.1", free_port())
-    options = Options(load=lambda previous: loads(text), listen=listen, build=Build("0"))
+    options = Options(load=lambda previous: loads(text), listen=listen, build=lambda: Build("0"))
     app = App(options, loads(text), asyncio.get_running_loop())
     serving = asyncio.create_task(app.run())
     while not app.server.connections and not serving.done():

@@ -146,9 +146,8 @@ async def test_the_budget_holds_for_a_stream_without_end_and_a_model_that_will_n
     model = {"cmd": cmd, "unloadTimeout": 600}
     text = json.dumps({"startPort": free_port(), "models": {"a": model}, "logToStdout": "none"})
     listen = ("127.0.0.1", free_port())
-    app = App(
-        Options(load=lambda previous: loads(text), listen=listen, build=Build("0")), loads(text), asyncio.get_running_loop()
-    )
+    options = Options(load=lambda previous: loads(text), listen=listen, build=lambda: Build("0"))
+    app = App(options, loads(text), asyncio.get_running_loop())
     transitions: list[Transition] = []
     app.engine.observers.append(transitions.append)
     serving = asyncio.create_task(app.run())

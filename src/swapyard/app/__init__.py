@@ -30,14 +30,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swapyard import __version__
-from swapyard.api.services import Build, Services
 from swapyard.api.status import model_status, ui_config
 from swapyard.app.accounts import Accounts
 from swapyard.app.control_plane import LateControlPlane
-from swapyard.app.facts import facts_of
 from swapyard.app.leftovers import give_back_leftovers
 from swapyard.app.listening import listen_problem, new_event_loop
-from swapyard.app.neighbours import Neighbourhood
 from swapyard.app.news import News
 from swapyard.app.progress import Progress
 from swapyard.app.shutdown import end_at_once, shut_down, unfinished
@@ -73,6 +70,7 @@ from swapyard.runtime.strategies import origins, scheduler_of
 from swapyard.runtime.threads import in_daemon_thread
 
 if TYPE_CHECKING:
+    from swapyard.api.services import Build, Services
     from swapyard.app.monitoring import Monitoring
 
 WATCH_EVERY = 2.0
@@ -83,13 +81,14 @@ REAP_EVERY = 30.0
 class Options:
     """What the command line says. `listen`: (host, port), host None = all interfaces; None = decided by the configuration.
     `load` reads the configuration anew, to replace that one (None: there is none yet), and raises ConfigError. `watch` was
-    made before the first `load`, so that no change is missed; None: only SIGHUP reloads."""
+    made before the first `load`, so that no change is missed; None: only SIGHUP reloads. `build` finds out which Swapyard
+    this is: it blocks for a moment."""
 
     load: Callable[[Config | None], Loaded]
     listen: tuple[str | None, int] | None = None
     certificate: tuple[Path, Path] | None = None
     watch: Watch | None = None
-    build: Build
+    build: Callable[[], Build]
 
 
 class App:
@@ -124,7 +123,6 @@ class App:
             request_of=self._request_of,
             keep=self.accounts.keep,
         )
-        self.neighbourhood = Neighbourhood()
         self.progress = Progress(self.bus, self.history, loop)
         self.engine.observers += [self.progress.changed, self.news.changed, self.accounts.changed]
         self._control_plane = LateControlPlane(loop)
@@ -161,16 +159,21 @@ class App:
     def _launchpad(self, config: Config) -> ConfiguredLaunchpad:
         return ConfiguredLaunchpad(config, self._launcher, self.logs, lambda text: split_command(text, sys.platform))
 
-    def _services(self, monitoring: Monitoring) -> Services:
+    def _services(self, monitoring: Monitoring, build: Build) -> Services:
+        from swapyard.api.services import Services  # like all that is only for the control plane, behind the listener
+        from swapyard.app.facts import facts_of
+        from swapyard.app.neighbours import Neighbourhood
+
+        neighbourhood = Neighbourhood()
         return Services(
-            build=self._options.build,
+            build=build,
             started=int(time.time()),
             config=lambda: self.config,
             names=lambda: self.gateway.state.names,
             logs=self.logs,
             states=self.states,
             facts=lambda model: facts_of(self.engine, self.config, model),
-            neighbours=lambda model: self.neighbourhood.of(self.config, model),
+            neighbours=lambda model: neighbourhood.of(self.config, model),
             inflight=self.accounts.inflight,
             queue=self.accounts.recorder.inflight.queue,
             loads=self.progress.now,
@@ -249,14 +252,15 @@ class App:
         self.monitoring = await asyncio.to_thread(self._make_monitoring)
         if not self._stopping.is_set():
             self.monitoring.configure(self.config)
-        await self._control_plane.arrive(self._services(self.monitoring))
+        build = await asyncio.to_thread(self._options.build)
+        await self._control_plane.arrive(self._services(self.monitoring, build))
         gc.collect()
         gc.freeze()  # what is loaded now stays: the collector need not look at it again with every generation
 
     def _make_monitoring(self) -> Monitoring:
         from swapyard.app.monitoring import Monitoring
 
-        return Monitoring(self.log, self._options.build.version, self.accounts.recorder.metrics)
+        return Monitoring(self.log, __version__, self.accounts.recorder.metrics)
 
     def _keep_house(self) -> None:
         self._housekeeping.append(self.spawn(self._reload_when_asked(), "reload"))

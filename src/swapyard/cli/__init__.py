@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from swapyard.cli.arguments import (
     Check,
@@ -29,6 +29,9 @@ from swapyard.cli.arguments import (
     parse,
 )
 from swapyard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from swapyard.api.services import Build
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,7 +98,6 @@ def _path(text: str | None) -> Path | None:
 
 def _serve(command: Serve) -> int:
     from swapyard.app import Options, serve
-    from swapyard.cli.version import this_build
     from swapyard.config.load import load
     from swapyard.config.watch import Watch
     from swapyard.runtime.strategies import Installed
@@ -112,14 +114,19 @@ def _serve(command: Serve) -> int:
             listen=command.listen,
             certificate=certificate,
             watch=Watch(config, config_dir) if command.watch_config else None,
-            build=this_build(),
+            build=_build,
         )
     )
 
 
+def _build() -> Build:
+    from swapyard.cli.version import this_build
+
+    return this_build()
+
+
 def _demo(listen: Listen | None) -> int:
     from swapyard.app import Options, serve
-    from swapyard.cli.version import this_build
     from swapyard.config.load import load
     from swapyard.demo import demo_config
 
@@ -132,7 +139,7 @@ def _demo(listen: Listen | None) -> int:
             Options(
                 load=lambda previous: load(path, None, environ=os.environ, previous=previous),
                 listen=listen,
-                build=this_build(),
+                build=_build,
             )
         )
 

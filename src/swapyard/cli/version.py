@@ -7,7 +7,6 @@ process is started for it. A packaged build may bring a `build.json` in the pack
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,8 @@ def commit_of_checkout(root: Path) -> str | None:
 
 
 def commit_of_installation() -> str | None:
+    from importlib import metadata  # with all of `email`, and not needed where the commit is known
+
     try:
         text = metadata.distribution("swapyard").read_text("direct_url.json")
         return str(json.loads(text)["vcs_info"]["commit_id"]) if text else None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-import psutil
-
 from swapyard.runtime.readiness import addresses_of
 
 LONGEST_CONNECT = 0.25  # seconds; loopback answers at once, and nothing else is worth a delayed start
@@ -40,6 +38,8 @@ async def _accepts(address: str, port: int) -> bool:
 
 
 def _owner_of(port: int) -> str:
+    import psutil  # slow to import, and seldom needed
+
     try:
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status != psutil.CONN_LISTEN or not connection.laddr or not connection.pid:

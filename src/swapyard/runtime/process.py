@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-import psutil
-
 from swapyard.runtime import procfs
 from swapyard.runtime.procfs import Identity, Stat
 
@@ -142,6 +140,8 @@ def _kill_launching() -> set[Identity]:
 
 
 def _kill_by_environment(identities: set[str]) -> None:
+    import psutil  # slow to import, and needed where there is no /proc
+
     for child in psutil.Process().children(recursive=True) if identities else ():
         try:
             if child.environ().get(IDENTITY) in identities:
