@@ -51,11 +51,11 @@ class Stream:
         self.task: asyncio.Task[None]
 
     async def next(self) -> Message:
-        return await asyncio.wait_for(self.sent.get(), 5)
+        return await asyncio.wait_for(self.sent.get(), 20)
 
     async def leave(self) -> None:
         self.left.set()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, 20)
 
 
 class PlayedLoad:

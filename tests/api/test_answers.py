@@ -50,7 +50,7 @@ async def test_when_the_client_leaves() -> None:
         return {"type": "http.disconnect"}
 
     source = Source()
-    await asyncio.wait_for(LiveAnswer(source)({"method": "GET"}, leaves, nowhere), 5)
+    await asyncio.wait_for(LiveAnswer(source)({"method": "GET"}, leaves, nowhere), 20)
     assert source.is_closed
 
 
@@ -60,7 +60,7 @@ async def test_when_the_connection_breaks_in_mid_stream() -> None:
             raise ConnectionResetError
 
     source = Source(b"x")
-    await asyncio.wait_for(LiveAnswer(source)({"method": "GET"}, never, breaks), 5)
+    await asyncio.wait_for(LiveAnswer(source)({"method": "GET"}, never, breaks), 20)
     assert source.is_closed
 
 

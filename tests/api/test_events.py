@@ -138,12 +138,12 @@ async def test_a_client_that_does_not_read_is_dropped(yard: Yard) -> None:
             await blocked.wait()
 
     stream = yard.open("/api/events", send=send)
-    await asyncio.wait_for(took.wait(), 5)
+    await asyncio.wait_for(took.wait(), 20)
     for _ in range(5):
         yard.bus.publish("x", "y" * (LIMIT // 4))
     assert not yard.bus.watched
     blocked.set()
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 20)
 
 
 async def test_streams_end_with_swapyard(yard: Yard) -> None:
@@ -151,7 +151,7 @@ async def test_streams_end_with_swapyard(yard: Yard) -> None:
     await body(stream)
     yard.bus.close()
     yard.logs.end_streams()
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 20)
     while (last := await stream.next()).get("more_body"):
         pass
     assert last == {"type": "http.response.body", "body": b"", "more_body": False}  # in order, not broken off

@@ -31,7 +31,7 @@ def yard(yard: Yard) -> Yard:
 
 
 async def begun(yard: Yard, number: int = 1) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(yard.loads) < number:
             await asyncio.sleep(0)
     return yard.loads[number - 1]

@@ -120,7 +120,7 @@ async def test_shutting_down_ends_the_streams(yard: Yard) -> None:
     await stream.next()
     yard.logs.end_streams()
     assert await stream.next() == {"type": "http.response.body", "body": b"", "more_body": False}
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 20)
 
 
 async def test_a_client_that_leaves_is_forgotten_also_while_nothing_is_logged(yard: Yard) -> None:
@@ -136,7 +136,7 @@ async def test_a_connection_that_breaks_while_sending_ends_the_stream_quietly(ya
         raise ConnectionResetError
 
     stream = yard.open("/logs/stream", send=broken)
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 20)
     assert yard.logs.proxy.history() == b""
 
 
@@ -158,7 +158,7 @@ async def test_a_reader_that_never_reads_costs_the_child_nothing_and_bounded_mem
     assert yard.logs.model("m").history() == b"x" * 102_400
     stalled.set()
     yard.logs.end_streams()
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 20)
     assert QUEUE_BYTES - 65_536 <= received <= QUEUE_BYTES + 100  # what waited for it, and the marker
 
 

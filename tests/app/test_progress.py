@@ -27,7 +27,7 @@ def stage() -> tuple[Progress, Bus, History]:
 
 
 async def told(feed: Feed) -> list[dict[str, Any]]:
-    data = await asyncio.wait_for(feed.next(), 5)
+    data = await asyncio.wait_for(feed.next(), 20)
     assert data is not None
     events = [json.loads(event.partition(b"data:")[2]) for event in data.split(b"\n\n")[:-1]]
     assert {event["type"] for event in events} == {"load"}

@@ -48,7 +48,7 @@ async def test_a_stop_right_behind_another_signal_is_told_once() -> None:
     for number in range(1, 6):
         kill = await asyncio.create_subprocess_exec("sh", "-c", f"sleep 0.02; kill -USR1 {os.getpid()}")
         assert await kill.wait() == 0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(stops) < number:
                 await asyncio.sleep(0.001)
         await asyncio.sleep(0.01)  # for one that is told late
@@ -60,14 +60,14 @@ async def test_both_signals_that_stop_are_taken(number: signal.Signals) -> None:
     stopped = asyncio.Event()
     take_signals(asyncio.get_running_loop(), stop=stopped.set, reload=lambda: None)
     await asyncio.to_thread(os.kill, os.getpid(), number)
-    await asyncio.wait_for(stopped.wait(), 5)
+    await asyncio.wait_for(stopped.wait(), 20)
 
 
 async def test_a_hang_up_reloads() -> None:
     asked = asyncio.Event()
     take_signals(asyncio.get_running_loop(), stop=lambda: None, reload=asked.set)
     await asyncio.to_thread(os.kill, os.getpid(), signal.SIGHUP)
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 20)
 
 
 def test_signals_that_come_when_all_is_over_change_nothing() -> None:

@@ -143,7 +143,7 @@ def open_site() -> OpenSite:
         finally:
             listener.close()
             site.server.abort()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while site.server.connections:
                     await asyncio.sleep(0.001)
 

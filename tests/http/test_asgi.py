@@ -32,7 +32,7 @@ def open_app(open_site: OpenSite) -> OpenApp:
         async with open_site() as site:
             site.server.accept = lambda head, client: AsgiHandler(app, head, client, spawn)
             yield site
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await asyncio.gather(*tasks)
 
     return open_it
@@ -233,5 +233,5 @@ async def test_a_client_that_leaves_ends_a_send_that_waits(open_app: OpenApp, wi
             await client.until(b"xxx")
             await wire.settle()
             assert not ended.is_set()  # it waits for the client to read
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 20)
         assert site.ends == [499]

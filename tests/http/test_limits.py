@@ -362,7 +362,7 @@ async def test_a_client_that_stops_in_the_middle_of_a_body_is_told(open_site: Op
         handler = await site.handler()
         refusal = await client.response()
         assert (refusal.status, refusal.body, refusal.one(b"connection")) == (408, b"request_timeout", b"close")
-        await asyncio.wait_for(handler.left.wait(), 5)
+        await asyncio.wait_for(handler.left.wait(), 20)
         assert await client.rest() == b""
         assert site.ends == [408]
 

@@ -75,7 +75,7 @@ async def test_an_early_answer_in_a_pipeline_does_not_end_the_request_behind_it(
         assert [handler.received for handler in site.started] == [b"", b"", b"", b"he"]
         assert not fourth.complete.is_set()
         client.send(POST[-3:])
-        await asyncio.wait_for(fourth.complete.wait(), 5)
+        await asyncio.wait_for(fourth.complete.wait(), 20)
         fourth.client.reply(200, [], fourth.received)
         assert [(await client.response()).body for _ in range(4)] == [b"first", b"early", b"early", b"hello"]
 

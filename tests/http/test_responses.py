@@ -178,7 +178,7 @@ async def test_a_client_that_leaves_is_noticed(open_site: OpenSite, wire: Any, h
             handler.client.flush()
             await client.until(b"abc")
         getattr(client, how)()
-        await asyncio.wait_for(handler.left.wait(), 5)
+        await asyncio.wait_for(handler.left.wait(), 20)
         assert site.ends == [499]
         await wire.until(lambda: not site.server.connections)
 
@@ -190,7 +190,7 @@ async def test_a_client_that_leaves_is_noticed_with_requests_in_the_pipeline(ope
         handler = await site.handler()
         await wire.settle()
         client.close()
-        await asyncio.wait_for(handler.left.wait(), 5)
+        await asyncio.wait_for(handler.left.wait(), 20)
         assert site.started == [handler]
         assert site.ends == [499]
 
@@ -289,7 +289,7 @@ async def test_drain_closes_idle_connections_and_lets_busy_ones_finish(open_site
         await idle.response()
         site.on_end = lambda _: None
         busy.send(GET, GET)
-        handler = await asyncio.wait_for(last(site, 2), 5)
+        handler = await asyncio.wait_for(last(site, 2), 20)
         site.server.drain()
         assert await idle.rest() == b""
         handler.client.reply(200, [], b"ok")

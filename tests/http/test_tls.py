@@ -74,7 +74,7 @@ async def test_a_refusal_over_tls_ends_the_connection(open_site: OpenSite, tmp_p
         context = ssl.create_default_context(cafile=str(cert))
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port, ssl=context, server_hostname="one.test")
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"GET / ")
+        assert (await asyncio.wait_for(reader.read(), 20)).endswith(b"GET / ")
         writer.close()
         await writer.wait_closed()
 

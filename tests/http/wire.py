@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-PATIENCE = 10.0  # seconds; a read that takes longer has failed
+PATIENCE = 20.0  # seconds; a read that takes longer has failed
 
 
 @dataclass(slots=True)

@@ -111,11 +111,11 @@ async def test_a_line_that_does_not_end_is_shown_after_a_while(monkeypatch: pyte
     write(b"first\nPassword: ")
     shown = b""
     while shown != b"<m> first\n<m> Password: \n":  # at once, or after a while
-        came = await asyncio.wait_for(reader.next(), 5)
+        came = await asyncio.wait_for(reader.next(), 20)
         assert came is not None
         shown += came
     write(b"and on\n")
-    assert await asyncio.wait_for(reader.next(), 5) == b"<m> and on\n"
+    assert await asyncio.wait_for(reader.next(), 20) == b"<m> and on\n"
     assert logs._unfinished == {}
     reader.close()
 
@@ -165,7 +165,7 @@ async def test_access_lines_are_written_soon_without_anyone_asking() -> None:
     logs = Logs()
     reader = logs.proxy.subscribe()
     answered(logs)
-    line = await asyncio.wait_for(reader.next(), 5)
+    line = await asyncio.wait_for(reader.next(), 20)
     assert line == b'[INFO] Request 10.0.0.9 "GET /running HTTP/1.1" 200 5 "curl" 1ms\n'
     reader.close()
     logs.close()
@@ -287,7 +287,7 @@ async def test_ending_the_streams_reaches_every_monitor_also_one_made_later() ->
     early = logs.model("a").subscribe()
     logs.end_streams()
     late = logs.model("b").subscribe()
-    assert list(await asyncio.wait_for(asyncio.gather(early.next(), late.next()), 5)) == [None, None]
+    assert list(await asyncio.wait_for(asyncio.gather(early.next(), late.next()), 20)) == [None, None]
 
 
 def test_what_libraries_log_arrives_one_line_for_each_of_theirs() -> None:

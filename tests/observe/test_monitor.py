@@ -61,7 +61,7 @@ async def test_a_waiting_reader_is_woken_by_a_writer_on_another_thread() -> None
     await asyncio.sleep(0)
     writer = threading.Thread(target=monitor.write, args=(b"from afar",))
     writer.start()
-    assert await asyncio.wait_for(pending, 5) == b"from afar"
+    assert await asyncio.wait_for(pending, 20) == b"from afar"
     writer.join()
     reader.close()
 
@@ -122,11 +122,11 @@ async def test_ending_the_streams_lets_readers_finish_and_later_ones_see_only_th
     pending = asyncio.create_task(reader.next())
     await asyncio.sleep(0)
     monitor.end_streams()
-    assert await asyncio.wait_for(pending, 5) is None
+    assert await asyncio.wait_for(pending, 20) is None
     monitor.write(b"last words")
     late = monitor.subscribe()
-    assert await asyncio.wait_for(late.next(), 5) == b"last words"
-    assert await asyncio.wait_for(late.next(), 5) is None
+    assert await asyncio.wait_for(late.next(), 20) == b"last words"
+    assert await asyncio.wait_for(late.next(), 20) is None
 
 
 async def test_a_closed_reader_is_forgotten() -> None:

@@ -179,7 +179,7 @@ class Books:
         recorder.inflight.close()
         recorder.captures.close()
         self.store.close()
-        async with asyncio.timeout(5):  # one may be being compressed
+        async with asyncio.timeout(20):  # one may be being compressed
             while recorder.captures.used:
                 await asyncio.sleep(0.001)
 
@@ -330,7 +330,7 @@ def open_yard(monkeypatch: pytest.MonkeyPatch) -> OpenYard:
         finally:
             listener.close()
             yard.server.abort()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while yard.server.connections:
                     await asyncio.sleep(0.001)
                 yard.peers.finish_shutdown()

@@ -339,6 +339,6 @@ async def test_a_supervision_that_failed_does_not_hang_an_unload_or_a_shutdown(s
         fails()
 
     stage.scripts[0].wait_over = wait_over
-    await asyncio.wait_for(stage.engine.unload(["a"]), 5)
-    await asyncio.wait_for(stage.engine.finish_shutdown(1), 5)
+    await asyncio.wait_for(stage.engine.unload(["a"]), 20)
+    await asyncio.wait_for(stage.engine.finish_shutdown(1), 20)
     assert len(stage.clock.bugs) == 2

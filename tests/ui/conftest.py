@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.ui.front import Front
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,7 @@ FLAGS = (
 LISTENING = re.compile(r"listening on (https?://\S+)")
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 STOP_TIMEOUT = 30.0  # seconds
+PATIENCE = 20_000  # milliseconds; what comes true earlier costs no more, and a busy machine is no failure
 # What a browser says of answers that the page asks for knowing that they may be errors.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (401|404|409|429|5\d\d)")
 LOST = re.compile(r"Failed to load resource: net::ERR_")
@@ -110,6 +111,7 @@ def axe(built: None) -> str:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     if CHROMIUM is None:
         pytest.skip("no Chromium here; Debian: apt-get install chromium")
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS]) as started:
@@ -123,7 +125,7 @@ def page_of(browser: Browser, size: str, *, lost: bool = False, **options: Any) 
     viewport: Any = SIZES[size]
     with browser.new_context(viewport=viewport, has_touch=size == "phone", is_mobile=size == "phone", **options) as context:
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)

@@ -190,7 +190,7 @@ def test_memory_is_measured_and_says_whether_there_is_room(stopped: str, window:
     window.get_by_role("button", name="Load org/model.v2:q4").click()
     expect(card).to_contain_text("measured")
     expect(card).to_contain_text("at least")
-    expect(card.get_by_role("img")).to_be_visible(timeout=15_000)  # it takes two samples
+    expect(card.get_by_role("img")).to_be_visible()  # it takes two samples
     httpx.post(f"{stopped}/api/models/unload", timeout=30)
     expect(card).to_contain_text("Peak of its last run")
     expect(card).to_contain_text("Fits now")

@@ -116,7 +116,7 @@ def test_the_window_stands_in_the_address_and_a_chart_can_be_a_table(demo: str, 
     expect(window.get_by_role("button", name="5 min", exact=True)).to_have_attribute("aria-pressed", "true")
     window.get_by_role("button", name="GPU power as a table").click()
     table = window.get_by_role("table", name="GPU power")
-    expect(table.get_by_role("row")).to_have_count(61, timeout=5000)  # with the header
+    expect(table.get_by_role("row")).to_have_count(61)  # with the header
     expect(table.get_by_role("columnheader").nth(1)).to_have_text("GPU 0 · RTX 4090")
     window.get_by_role("button", name="1 h", exact=True).click()
     assert parse_qs(urlsplit(window.url).query) == {"window": ["1h"], "table": ["gpu-power"]}

@@ -162,7 +162,7 @@ def demo_hint(listen: Listen | None) -> str:
     return DEMO_HINT.replace("ADDRESS", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
-DEMO_MODELS = 5
+DEMO_MODELS = 7
 
 DEMO_HINT = """\
 Swapyard's demo: seven scripted models, no GPU, no download. In another terminal:
