@@ -15,7 +15,6 @@ from swapyard.http.client_connection import ClientConnection
 from swapyard.http.reading import RequestReader
 from swapyard.http.upstream_connection import Limits, UpstreamConnection
 from swapyard.observe.ends import Ends
-from swapyard.observe.inflight import Entry
 from swapyard.observe.usage import StreamTap
 from swapyard.proxy.exchange import Exchange
 from swapyard.proxy.recording import Recording
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard
 
 STREAMS = 8
-KINDS = (ClientConnection, RequestReader, UpstreamConnection, Exchange, Recording, Entry, StreamTap, Ends)
+KINDS = (ClientConnection, RequestReader, UpstreamConnection, Exchange, Recording, StreamTap, Ends)
 BODY = json.dumps({"model": "m", "stream": True}).encode()
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
