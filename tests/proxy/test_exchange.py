@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.proxy.messages import chunk
 
 from swapyard.config.schema import Compat, Filters, Model
 from swapyard.core.messages import StartError
@@ -32,10 +33,6 @@ def post(path: bytes, body: bytes, *lines: bytes) -> bytes:
 
 def get(path: bytes, *lines: bytes, method: bytes = b"GET", version: bytes = b"1.1") -> bytes:
     return b"%s %s HTTP/%s\r\n%s\r\n\r\n" % (method, path, version, b"\r\n".join((b"Host: gate", *lines)))
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 # --- what reaches the upstream ---

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.proxy.messages import chunk
 
 from swapyard.config.schema import Filters, Model, Peer, PeerTimeouts, Selector
 from swapyard.http.tls import Certificate
@@ -39,10 +40,6 @@ def chat(model: str, *lines: bytes, path: bytes = CHAT, more: str = "") -> bytes
 
 def get(path: bytes, *lines: bytes) -> bytes:
     return b"GET %s HTTP/1.1\r\n%s\r\n\r\n" % (path, b"\r\n".join((b"Host: gate", *lines)))
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.proxy.messages import CHAT, EVENT, LAST, answer, ask, chunk
 
 from swapyard.config.schema import Compat, Fifo, Model, Peer, Routing, Selector
 from swapyard.core.messages import StartError
@@ -17,28 +18,10 @@ if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard, Yard
 
 USAGE = b'{"usage":{"prompt_tokens":7,"completion_tokens":3},"timings":{"prompt_n":5,"cache_n":2,"predicted_n":3}}'
-CHAT = "/v1/chat/completions"
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-EVENT = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
-LAST = b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}\n\ndata: [DONE]\n\n'
 LEAVING = ["close", "reset", "end"]
 HANDSHAKE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: d\r\n\r\n"
-
-
-def ask(path: str = CHAT, model: str = "m", *lines: str, **more: Any) -> bytes:
-    body = json.dumps({"model": model, **more}).encode()
-    fields = "".join(line + "\r\n" for line in ("Host: x", f"Content-Length: {len(body)}", *lines))
-    return f"POST {path} HTTP/1.1\r\n{fields}\r\n".encode() + body
-
-
-def answer(body: bytes = b"{}", *lines: bytes, status: bytes = b"200 OK", kind: bytes = b"application/json") -> bytes:
-    fields = (b"Content-Type: " + kind, b"Content-Length: %d" % len(body), *lines)
-    return b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, b"\r\n".join(fields), body)
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def told(row: Any) -> tuple[int, str]:

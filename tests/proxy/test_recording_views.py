@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.proxy.messages import CHAT, EVENT, LAST, answer, ask, chunk
 
 from swapyard.config.schema import Filters, Model
 from swapyard.proxy import recording
@@ -15,25 +16,7 @@ from swapyard.proxy import recording
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard
 
-CHAT = "/v1/chat/completions"
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=b\r\n\r\n"
-EVENT = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
-LAST = b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}\n\ndata: [DONE]\n\n'
-
-
-def ask(path: str = CHAT, model: str = "m", *lines: str, **more: Any) -> bytes:
-    body = json.dumps({"model": model, **more}).encode()
-    fields = "".join(line + "\r\n" for line in ("Host: x", f"Content-Length: {len(body)}", *lines))
-    return f"POST {path} HTTP/1.1\r\n{fields}\r\n".encode() + body
-
-
-def answer(body: bytes = b"{}", *lines: bytes, status: bytes = b"200 OK", kind: bytes = b"application/json") -> bytes:
-    fields = (b"Content-Type: " + kind, b"Content-Length: %d" % len(body), *lines)
-    return b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, b"\r\n".join(fields), body)
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def steps(told: Sequence[Any], entry: str) -> list[Any]:
