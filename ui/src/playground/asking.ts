@@ -3,7 +3,7 @@
 import { type CallOptions, call } from "../lib/api";
 import type { Inflight } from "../lib/inflight";
 
-export const SESSION = `sypg-${letters(5)}`;
+const SESSION = `sypg-${letters(5)}`;
 const REQUEST_ID = "X-Client-Request-Id";
 
 /** As `call`; `id` is what `isAbout` finds again. */

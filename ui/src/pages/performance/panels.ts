@@ -91,7 +91,7 @@ function memoryByModel(history: History, gpu: GpuOf, gpus: readonly GpuOf[], eve
 }
 
 /** "H100 PCIe", or "GPU 1 · RTX 4090" where there are several: without the words that all cards of a maker share. */
-export function labelOf(gpu: GpuOf, gpus: readonly GpuOf[]): string {
+function labelOf(gpu: GpuOf, gpus: readonly GpuOf[]): string {
   const name = gpu.name.replace(/^(NVIDIA|AMD|Intel(\(R\))?)\s+/, "").replace(/^(GeForce|Radeon)\s+/, "") || gpu.name;
   return gpus.length > 1 ? `GPU ${gpu.id} · ${name}` : name;
 }

@@ -101,7 +101,7 @@ export function lines<T extends { timestamp: string }>(
   return { times, values };
 }
 
-export function isGap(from: number, to: number, every: number): boolean {
+function isGap(from: number, to: number, every: number): boolean {
   return to - from > 2.5 * every;
 }
 

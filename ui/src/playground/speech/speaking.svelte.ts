@@ -5,7 +5,7 @@ import { Jobs } from "../job.svelte";
 
 export const CAN = ["audio_speech"];
 /** OpenAI's: what is offered until the model was asked for its own. */
-export const VOICES: readonly string[] = ["alloy", "echo", "fable", "nova", "onyx", "sage", "shimmer"];
+const VOICES: readonly string[] = ["alloy", "echo", "fable", "nova", "onyx", "sage", "shimmer"];
 export const FORMATS = ["mp3", "wav", "opus", "aac", "flac"];
 const KEPT = 20; // sounds in the page's memory
 
