@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 from tests.ui.conftest import page_of
 
 
@@ -176,9 +180,13 @@ def test_looks_are_chosen_and_kept_and_reset(yard: str, window: Page) -> None:
     expect(window).to_have_title("Settings · Swapyard")
 
 
-def test_settings_are_taken_from_one_browser_to_another(yard: str, browser: Browser, tmp_path: Path) -> None:
-    file = tmp_path / "settings.json"
+def test_everything_kept_is_taken_from_one_browser_to_another_and_reset(yard: str, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "data.json"
     with page_of(browser, "desktop") as page:
+        page.goto(f"{yard}/ui/playground/chat?model=hare")
+        page.get_by_role("textbox", name="Message", exact=True).fill("Come along")
+        page.keyboard.press("Enter")
+        expect(page.locator("article.answer")).to_contain_text("This is hare.")
         page.goto(f"{yard}/ui/settings")
         page.get_by_label("Dark").check()
         with page.expect_download() as download:
@@ -189,6 +197,106 @@ def test_settings_are_taken_from_one_browser_to_another(yard: str, browser: Brow
         with page.expect_navigation():
             page.get_by_label("Import").set_input_files(file)
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        page.goto(f"{yard}/ui/playground/chat")
+        expect(page.locator("article.question p")).to_have_text("Come along")
+        page.goto(f"{yard}/ui/settings")
+        page.get_by_role("button", name="Reset").click()
+        page.get_by_label("Delete the playground's chats too").check()
+        with page.expect_navigation():
+            page.get_by_role("dialog").get_by_role("button", name="Reset").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "light")
+        page.goto(f"{yard}/ui/playground/chat")
+        expect(page.get_by_text("Chats are kept here, in this browser.")).to_be_visible()
+
+
+def test_a_file_that_is_no_export_changes_nothing_and_is_told_why(yard: str, window: Page) -> None:
+    window.goto(f"{yard}/ui/settings")
+    window.get_by_label("Import").set_input_files(FilePayload(name="x.json", mimeType="application/json", buffer=b"{}"))
+    alert = window.get_by_role("alert")
+    expect(alert).to_contain_text("x.json cannot be imported")
+    expect(alert).to_contain_text("“kind” is not “swapyard.page”")
+
+
+# --- notifications ---------------------------------------------------------------------------------------------------------
+
+# Stands for the system: what is shown is noted, and the tab says what the test wants it to.
+NOTIFIED = """
+window.Notification = class {
+  static requestPermission = async () => window.permission ?? "granted";
+  static told = "";
+  constructor(title) { document.documentElement.dataset.notified = Notification.told += `${title}. `; }
+};
+Object.defineProperty(document, "hidden", { get: () => window.isAway ?? false });
+"""
+
+
+def go_to(page: Page, path: str) -> None:
+    """Within the page, which goes on."""
+    page.evaluate("path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')); }", path)
+
+
+def test_loads_are_notified_as_chosen_while_nobody_looks(stopped: str, window: Page) -> None:
+    window.add_init_script(NOTIFIED)
+    window.goto(f"{stopped}/ui/settings")
+    window.get_by_label("Loads that I ask for here").check()
+    told = "Notifications are on. "
+    expect(window.locator("html")).to_have_attribute("data-notified", told)
+    window.evaluate("window.isAway = true")
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)  # somebody else's
+    go_to(window, "models")
+    window.get_by_role("button", name="Load Broken").click()
+    told += "Broken could not be loaded. "
+    expect(window.locator("html")).to_have_attribute("data-notified", told)
+    go_to(window, "settings")
+    window.get_by_label("All loads").check()
+    httpx.post(f"{stopped}/api/models/load/tortoise", timeout=30)
+    told += "Tortoise is ready. "
+    expect(window.locator("html")).to_have_attribute("data-notified", told)
+    window.evaluate("window.isAway = false")
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    go_to(window, "models")
+    expect(window.get_by_role("button", name="Unload Hare")).to_be_visible()  # the news has come
+    expect(window.locator("html")).to_have_attribute("data-notified", told)
+    go_to(window, "settings")
+    window.reload()
+    expect(window.get_by_label("All loads")).to_be_checked()
+
+
+def test_a_load_that_a_chat_asks_for_is_its_own(stopped: str, desktop: Page) -> None:
+    desktop.add_init_script(NOTIFIED)
+    desktop.goto(f"{stopped}/ui/settings")
+    desktop.get_by_label("Loads that I ask for here").check()
+    go_to(desktop, "playground/chat?model=tortoise")
+    desktop.get_by_role("textbox", name="Message", exact=True).fill("Who are you?")
+    desktop.keyboard.press("Enter")
+    desktop.evaluate("window.isAway = true")
+    expect(desktop.locator("html")).to_have_attribute("data-notified", re.compile("Tortoise is ready"))
+
+
+def test_notifications_that_are_refused_stay_off_and_the_reason_is_told(yard: str, window: Page) -> None:
+    window.add_init_script(NOTIFIED + "window.permission = 'denied';")
+    window.goto(f"{yard}/ui/settings")
+    window.get_by_label("All loads").click()
+    expect(window.get_by_role("alert")).to_contain_text("Notifications are not allowed for this page.")
+    expect(window.get_by_role("radio", name="None")).to_be_checked()
+
+
+def test_the_page_can_be_installed(yard: str, window: Page) -> None:
+    window.goto(f"{yard}/ui/")
+    found = {
+        rel: window.locator(f"link[rel={rel}]").evaluate("link => link.href") for rel in ("manifest", "apple-touch-icon")
+    }
+    manifest = httpx.get(found["manifest"]).json()
+    sizes = set()
+    for icon in manifest["icons"]:
+        answer = httpx.get(urljoin(found["manifest"], icon["src"]))
+        assert answer.headers["content-type"] == icon["type"]
+        if icon["type"] == "image/png":
+            width, height = struct.unpack(">II", answer.content[16:24])
+            assert icon["sizes"] == f"{width}x{height}"
+            sizes.add((width, icon["purpose"]))
+    assert sizes == {(192, "any"), (512, "any"), (512, "maskable")}
+    assert struct.unpack(">II", httpx.get(found["apple-touch-icon"]).content[16:24]) == (180, 180)
 
 
 def test_the_system_decides_between_light_and_dark_until_somebody_does(yard: str, browser: Browser) -> None:

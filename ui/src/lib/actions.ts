@@ -5,6 +5,7 @@ import { ApiError, get, inPath, reason, send } from "./api";
 import { isFailure } from "./details.svelte";
 import { firstLine } from "./format";
 import { live } from "./live.svelte";
+import { notifications } from "./notifications.svelte";
 import { link } from "./router.svelte";
 import { toasts } from "./toasts.svelte";
 
@@ -14,6 +15,7 @@ export const pending = new SvelteSet<string>();
 /** Begins to load a model; the stream tells how it goes, and `watchFailures` if it fails. */
 export async function loadModel(id: string): Promise<void> {
   pending.add(id);
+  notifications.expect(id);
   try {
     const begun = await send<LoadRecord>("POST", `api/models/load/${inPath(id)}?wait=false`);
     if (begun.state !== "stopped") pending.delete(id);

@@ -1,6 +1,7 @@
 // One answer that is being streamed: from the moment it is asked for, through queue and load, to its last token.
 import { ApiError, isAbort } from "../lib/api";
 import { live } from "../lib/live.svelte";
+import { notifications } from "../lib/notifications.svelte";
 import type { Inflight } from "../lib/inflight";
 import { readEvents } from "../lib/sse";
 import { ask, isAbout, newId } from "./asking";
@@ -159,6 +160,7 @@ export class Answering {
     if (found.phase === "queued" || found.phase === "loading") {
       this.position = found.position ?? null;
       this.waitingFor = [found.waiting_for ?? []].flat().join(", ");
+      notifications.expect(found.model);
       this.#enter(found.phase, now);
     } else if (found.phase === "prefill") {
       if (this.phase === "queued" || this.phase === "loading") this.#isReady(now);

@@ -2,6 +2,7 @@
 // only offered when the last one is over.
 import { isAbort } from "../lib/api";
 import { live } from "../lib/live.svelte";
+import { notifications } from "../lib/notifications.svelte";
 import { isAbout, newId } from "./asking";
 import type { Phase, Segment, Waits } from "./answering.svelte";
 
@@ -28,6 +29,7 @@ class Job implements Waits {
     this.position = found.position ?? null;
     this.waitingFor = [found.waiting_for ?? []].flat().join(", ");
     const phase = found.phase === "receiving" ? "sent" : found.phase;
+    if (phase === "queued" || phase === "loading") notifications.expect(found.model);
     if (phase === this.phase) return;
     this.phase = phase;
     this.segments = [...this.segments, { phase, from: Date.now(), to: null }];
