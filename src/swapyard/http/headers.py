@@ -6,11 +6,16 @@ of the few fields that Swapyard itself looks at to their values (repeated ones j
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
+
+import msgspec
 
 from swapyard.http.repeats import Kept
 
 Headers = list[tuple[bytes, bytes]]
+_copy: Callable[[Any], Any] = msgspec.Struct.__copy__  # type: ignore[attr-defined]  # without the detours of copy.copy
 
 # RFC 9110 7.6.1, and what the wild treats alike. `upgrade` is put back for a real upgrade; `trailer` stays, as trailers do.
 HOP_BY_HOP = frozenset(
@@ -51,59 +56,36 @@ READ_BY_US = frozenset(
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
-class RequestHead:
+class RequestHead(msgspec.Struct, eq=False):
     """The head of a client's request. `target` is the raw request target; `path` and `query` are its raw parts.
 
     `fields` holds (lower-case name, name as written, value) in wire order: each name is lowered once. `kept` is shared by
     the heads of a connection that repeat each other but for the Content-Length; None as long as nothing has repeated.
+    `upgrade`: a websocket handshake, complete and well-formed as far as the head tells. `awaits_continue`: the client may
+    wait for a `100 Continue` before it sends the body. `started`: loop time at which its turn began, seconds.
     """
 
-    __slots__ = (
-        "awaits_continue",
-        "fields",
-        "keep_alive",
-        "kept",
-        "known",
-        "method",
-        "path",
-        "query",
-        "started",
-        "target",
-        "upgrade",
-        "version",
-    )
-
-    def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
-        self.path = b""
-        self.query = b""
-        self.version = "1.1"
-        self.fields: list[tuple[bytes, bytes, bytes]] = []
-        self.known: dict[bytes, bytes] = {}
-        self.keep_alive = True
-        self.upgrade = False  # a websocket handshake, complete and well-formed as far as the head tells
-        self.awaits_continue = False  # the client may wait for a `100 Continue` before it sends the body
-        self.started = 0.0  # loop time at which its turn began, seconds
-        self.kept: Kept | None = None
+    method: bytes = b""
+    target: bytes = b""
+    path: bytes = b""
+    query: bytes = b""
+    version: str = "1.1"
+    fields: list[tuple[bytes, bytes, bytes]] = msgspec.field(default_factory=list)
+    known: dict[bytes, bytes] = msgspec.field(default_factory=dict)
+    keep_alive: bool = True
+    upgrade: bool = False
+    awaits_continue: bool = False
+    started: float = 0.0
+    kept: Kept | None = None
 
     def again(self, at: int, length: bytes) -> RequestHead:
-        """The same head with another Content-Length, which is the field number `at`."""
-        head = RequestHead.__new__(RequestHead)
-        head.method = self.method
-        head.target = self.target
-        head.path = self.path
-        head.query = self.query
-        head.version = self.version
+        """The same head with another Content-Length, which is the field number `at`. (One that repeats asks for no upgrade
+        and awaits no `100 Continue`: `reading.UNREPEATED`.)"""
+        head: RequestHead = _copy(self)
         head.fields = fields = self.fields[:]
         fields[at] = (b"content-length", fields[at][1], length)
         head.known = known = self.known.copy()
         known[b"content-length"] = length
-        head.keep_alive = self.keep_alive
-        head.upgrade = False
-        head.awaits_continue = False
-        head.started = 0.0
-        head.kept = self.kept
         return head
 
     def split_target(self) -> None:
@@ -116,10 +98,10 @@ class RequestHead:
 
     def with_fields(self, fields: list[tuple[bytes, bytes, bytes]]) -> RequestHead:
         """A copy with other fields, for the way to the upstream; what is `known` of the client's stays."""
-        head = RequestHead()
-        for name in ("method", "target", "path", "query", "version", "known", "keep_alive", "upgrade", "started"):
-            setattr(head, name, getattr(self, name))
+        head: RequestHead = _copy(self)
         head.fields = fields
+        head.awaits_continue = False
+        head.kept = None
         return head
 
     def with_query(self, query: bytes) -> RequestHead:
@@ -142,45 +124,25 @@ class RequestHead:
         return b"transfer-encoding" in self.known or self.known.get(b"content-length", b"0").strip(b"0 ") != b""
 
 
-class ResponseHead:
+class ResponseHead(msgspec.Struct, eq=False):
     """The head of an upstream's response. `length` is None where the end is told by chunks or by the close; what `headers`
     say of it does not count. `content_type` and `encoding` (of the content) are "" where they are absent. `kept` is shared
     by heads that repeat each other, see `RequestHead`."""
 
-    __slots__ = ("content_type", "encoding", "event_stream", "headers", "kept", "length", "reason", "status")
-
-    def __init__(
-        self,
-        status: int,
-        reason: bytes,
-        headers: Headers,
-        length: int | None,
-        event_stream: bool,
-        kept: Kept | None = None,
-        content_type: str = "",
-        encoding: str = "",
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.headers = headers
-        self.length = length
-        self.event_stream = event_stream
-        self.kept = kept
-        self.content_type = content_type
-        self.encoding = encoding
+    status: int
+    reason: bytes
+    headers: Headers
+    length: int | None
+    event_stream: bool
+    kept: Kept | None = None
+    content_type: str = ""
+    encoding: str = ""
 
     def again(self, length: int) -> ResponseHead:
         """The same head of a body of another length."""
-        return ResponseHead(
-            self.status,
-            self.reason,
-            self.headers,
-            length,
-            self.event_stream,
-            self.kept,
-            self.content_type,
-            self.encoding,
-        )
+        head: ResponseHead = _copy(self)
+        head.length = length
+        return head
 
 
 def connection_tokens(value: bytes | None) -> frozenset[bytes]:
