@@ -17,6 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
+
+# Machines are noisy: no property fails because it took long.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # A suite that runs in the background (`pytest &` in a script) ignores SIGINT, and so would every program that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -127,7 +127,7 @@ def matrices(draw: st.DrawFn) -> dict[str, Text]:
     return {name: drawn[name] for name in draw(st.permutations(list(drawn)))}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     matrices(),
     st.permutations(MODELS),
@@ -145,7 +145,7 @@ def test_the_choice_is_that_of_the_plain_evaluation_ties_included(
     assert choice.exact
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(matrices(), st.sets(st.sampled_from(MODELS), min_size=1))
 def test_what_may_run_together_is_what_is_in_one_combination(matrix: dict[str, Text], models: set[str]) -> None:
     parsed = MatrixSets.parse({name: made.text for name, made in matrix.items()}, {}, MODELS)

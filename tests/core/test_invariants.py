@@ -403,7 +403,7 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestAnyHistory.settings = settings(max_examples=150, stateful_step_count=60)
 
 
 def steps(world: World, rng: random.Random) -> Iterator[None]:

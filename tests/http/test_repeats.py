@@ -181,7 +181,7 @@ def requests(draw: st.DrawFn) -> bytes:
     order=st.lists(st.integers(0, 3), max_size=8),
     cut=st.booleans(),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_reader_that_remembers_says_what_one_without_memory_says(
     base: bytes, others: list[bytes], order: list[int], cut: bool
 ) -> None:
@@ -350,7 +350,7 @@ def responses(draw: st.DrawFn) -> bytes:
     order=st.lists(st.integers(0, 3), max_size=6),
     head=st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_connection_that_remembers_hears_what_one_without_memory_hears(
     base: bytes, others: list[bytes], order: list[int], head: bool
 ) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swapyard.errors import Unauthorized
 from swapyard.proxy.auth import REMEMBERED, Keys, credential
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
-
 
 KEYS = ("sk-one", "sk-zwei-ü")
 
@@ -66,7 +63,6 @@ def test_who_may_ask(authorization: bytes | None, x_api_key: bytes | None, opens
     assert keys.check(authorization, x_api_key) is opens  # and the second time, remembered or not
 
 
-@UNHURRIED
 @given(st.lists(st.sampled_from(CASES), max_size=20))
 def test_what_is_remembered_changes_no_later_answer(requests: list[tuple[bytes | None, bytes | None, bool]]) -> None:
     keys = Keys(KEYS)
@@ -130,7 +126,6 @@ def test_which_credentials_stay_here(value: bytes, ours: bool) -> None:
     assert remembered.is_gateway_credential(value) is ours
 
 
-@UNHURRIED
 @given(st.binary(max_size=40))
 def test_any_header_value_can_be_looked_at(value: bytes) -> None:
     keys = Keys(KEYS)

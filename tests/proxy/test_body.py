@@ -8,14 +8,11 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swapyard.errors import BadRequest
 from swapyard.proxy.body import MOST_PAIRS, PIECE, Asked, BodyKind, kind_of, read, read_form, read_json, read_query
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
-
 
 JSON, FORM, MULTIPART = BodyKind.JSON, BodyKind.FORM, BodyKind.MULTIPART
 
@@ -239,7 +236,6 @@ def holds_infinity(value: Any) -> bool:
     return isinstance(value, float) and math.isinf(value)
 
 
-@UNHURRIED
 @given(hostile_bodies())
 @example(b'{"model":"a","model":"b"}')
 @example(b'{"x":"\\ud800","model":"a"}')
@@ -255,7 +251,6 @@ def test_read_json_agrees_with_the_standard_library(body: bytes) -> None:
         assert asked.stream is told["stream"]
 
 
-@UNHURRIED
 @given(st.binary(max_size=50))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for content_type in (None, b"application/json", b"text/plain", b"application/x-www-form-urlencoded", b"\xff;="):

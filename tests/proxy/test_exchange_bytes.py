@@ -73,7 +73,7 @@ def pieces(text: bytes, cuts: list[int]) -> list[bytes]:
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     method=methods, path=paths, query=queries, head=fields, body=bodies, tail=st.none() | trailers,
     status=statuses, head_back=fields, body_back=st.binary(max_size=3000), tail_back=st.none() | trailers,
@@ -115,7 +115,7 @@ def test_every_byte_passes_as_it_came(
     run(main())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=st.binary(max_size=200), extra=st.text(max_size=200), cuts=splits, chunked=st.booleans())
 def test_a_json_body_passes_byte_for_byte(
     open_yard: OpenYard, wire: Any, body: bytes, extra: str, cuts: list[int], chunked: bool

@@ -254,7 +254,7 @@ def talks(draw: st.DrawFn) -> list[tuple[Request, Response]]:
 # --- what holds ---
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(talk=talks(), sizes=sizes, whole=st.booleans())
 def test_everything_passes_as_it_came_but_for_the_intended_edits(
     stage: Any, passage: Any, talk: list[tuple[Request, Response]], sizes: list[int], whole: bool
@@ -292,7 +292,7 @@ def test_everything_passes_as_it_came_but_for_the_intended_edits(
             yard.connect()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(talk=talks(), sizes=sizes)
 def test_an_old_client_gets_what_it_can_understand(
     stage: Any, passage: Any, talk: list[tuple[Request, Response]], sizes: list[int]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swapyard.proxy.paths import APPEND, HIGHEST_INDEX, Key, check_path, parse_path
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
 
 
 @pytest.mark.parametrize(
@@ -71,7 +69,6 @@ def test_checking(path: str, problem: str | None) -> None:
     assert found is None if problem is None else found is not None and problem in found
 
 
-@UNHURRIED
 @given(st.text(alphabet="a.:\\*?#@|-1²٣7", max_size=12))
 def test_any_text_can_be_checked_and_parsed(path: str) -> None:
     check_path(path)

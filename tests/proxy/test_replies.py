@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swapyard.errors import (
@@ -24,8 +24,6 @@ from swapyard.errors import (
     UpstreamTimeout,
 )
 from swapyard.proxy.replies import LONGEST_MESSAGE, Reply, preflight, redirect, render, sse_error
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
 
 
 def forbidden() -> RequestError:
@@ -117,7 +115,6 @@ def test_text_and_html() -> None:
     assert "<p>&lt;b&gt;&amp;\ufffd[31m\nsecond</p>" in page
 
 
-@UNHURRIED
 @given(st.text(st.characters(exclude_categories=[])), st.sampled_from([b"", b"text/plain", b"text/html"]))
 def test_any_message_can_be_sent(message: str, accept: bytes) -> None:
     error = BadRequest(message, param=message)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swapyard.config.schema import Config, Model, Peer
 from swapyard.errors import ModelNotFound
 from swapyard.proxy.resolve import LONGEST_SHOWN, Kind, Names, Passage, Resolved, upstream_location
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
 
 CONFIG = Config(
     models={
@@ -120,7 +118,6 @@ def test_a_very_long_name_is_cut_in_the_answer() -> None:
     assert len(caught.value.message) < LONGEST_SHOWN + 100
 
 
-@UNHURRIED
 @given(st.text(max_size=300))
 def test_any_name_can_be_asked_for(name: str) -> None:
     assert len(NAMES.nearest(name)) <= 3
@@ -174,7 +171,6 @@ def test_upstream_paths_without_a_known_name(raw: bytes) -> None:
     assert NAMES.split_upstream(raw) is None
 
 
-@UNHURRIED
 @given(st.binary(max_size=60).filter(lambda rest: not rest.startswith(b"%2")))
 def test_the_rest_keeps_its_bytes(rest: bytes) -> None:
     assert NAMES.split_upstream(b"a%20b/" + rest) == Passage("a b", b"/" + rest)

@@ -7,14 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swapyard.config.schema import Config, Filters, Model, Peer
 from swapyard.errors import BadRequest
 from swapyard.proxy.rewrite import Edits, filter_problems, open_object, replace_model, replace_query_model
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are noisy
 
 
 def edited(body: bytes, requested: str = "m", **settings: Any) -> bytes:
@@ -286,7 +284,6 @@ PATHS = st.lists(COMPONENTS, min_size=1, max_size=4).filter(lambda components: w
 NEW_VALUES = st.sampled_from([None, 1, "new", [1], {"b": {"c": 1}}, {}])
 
 
-@UNHURRIED
 @given(
     spelled().filter(lambda text: text.startswith("{")),
     st.lists(PATHS, max_size=3, unique_by=written),
@@ -336,7 +333,6 @@ def test_a_name_is_written_as_json() -> None:
     assert replace_model(b'{"model":"a"}', 'q"\\\u00fc') == '{"model":"q\\"\\\\ü"}'.encode()
 
 
-@UNHURRIED
 @given(spelled().filter(lambda text: text.startswith("{")))
 def test_replacing_changes_the_model_and_nothing_else(text: str) -> None:
     told = json.loads(text)
