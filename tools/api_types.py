@@ -69,6 +69,7 @@ PAYLOADS: dict[str, type[Struct]] = {
     "ActivityTokens": activity.Tokens,
     "ActivityTiming": activity.Timing,
     "ActivityRow": activity.Row,
+    "ActivitySearch": activity.Search,
     "ActivityPage": activity.Listing,
     "Histogram": statistics.Histogram,
     "Statistics": statistics.Statistics,

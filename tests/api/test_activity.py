@@ -42,6 +42,20 @@ def ids(answer: Any) -> list[int]:
     return [row["id"] for row in answer.json["data"]]
 
 
+async def test_the_listing_its_export_and_the_totals_are_narrowed_by_what_captures_say(books: Any) -> None:
+    answer = await books.get("/api/metrics/activity?text=%22MODEL%22")
+    assert ids(answer) == [1]
+    assert answer.json["search"] == {"searched": 1, "kept": 1}
+    assert "search" not in (await books.get("/api/metrics/activity")).json
+    assert ids(await books.get("/api/metrics/activity?text=nowhere")) == []
+    assert ids(await books.get("/api/metrics/activity?text=model&min_id=2")) == []
+    assert (await books.get("/api/metrics/stats?text=model")).json["total_requests"] == 1
+    exported = await books.get("/api/metrics/activity/export?format=jsonl&text=model")
+    assert [json.loads(line)["id"] for line in exported.text.splitlines()] == [1]
+    refused = await books.get(f"/api/metrics/activity?text={'x' * 1001}")
+    assert (refused.status, refused.json["error"]["param"]) == (400, "text")
+
+
 async def test_the_listing_has_pages_filters_and_orders(books: Any) -> None:
     answer = await books.get("/api/metrics/activity")
     assert ids(answer) == [3, 2, 1]

@@ -212,3 +212,20 @@ def test_what_was_said_is_shown_as_text_however_hostile(busy: str, window: Page)
         expect(part).to_contain_text("<script>window.harmed = true</script>")
         expect(part.locator("img, script")).to_have_count(0)
     assert window.evaluate("window.harmed") is None
+
+
+def test_requests_are_found_by_what_they_say_and_are_answered(busy: str, window: Page) -> None:
+    wombat = f"Wombat {window.viewport_size}"  # a window of another size has asked for its own
+    ask(busy, model="hare", stream=True, messages=[{"role": "user", "content": wombat}])
+    window.goto(f"{busy}/ui/activity")
+    expect(rows(window).first).to_be_visible()
+    window.get_by_label("Show only requests that say, or are answered with").fill(f'you asked: "{wombat.lower()}')
+    expect(rows(window)).to_have_count(1)  # the answer came in pieces
+    expect(window.get_by_role("status").filter(has_text="Looked through all")).to_be_visible()
+    window.reload()
+    expect(rows(window)).to_have_count(1)
+    window.get_by_role("button", name="Take away: Says").click()
+    expect(rows(window).nth(20)).to_be_attached()
+    assert "text=" not in window.url
+    window.goto(f"{busy}/ui/activity?text=nobody+said+this")
+    expect(window.get_by_text("No request passes these filters.")).to_be_visible()

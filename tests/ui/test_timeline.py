@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -82,3 +83,26 @@ def test_a_swap_appears_while_it_happens(start_demo: StartDemo, desktop: Page) -
         expect(desktop.get_by_role("group", name="Hare").get_by_role("button", name="Ready, ")).to_be_visible()
         ask(address, "magpie")
         expect(desktop.get_by_role("group", name="Hare").get_by_role("button", name="Stopping, ")).to_be_attached()
+
+
+def test_memory_stands_below_the_lanes_on_their_axis(swapped: str, window: Page) -> None:
+    window.goto(f"{swapped}/ui/timeline?range=2m")
+    memory = window.get_by_role("group", name="Memory over the same time")
+    curve = memory.get_by_role("img")
+    expect(curve.first).to_have_attribute("aria-label", re.compile(r"^(RAM|GPU.*) of \d.*: at the end \d.*, highest \d"))
+    lane = window.get_by_role("group", name="Hare").locator(".track").bounding_box()
+    track = curve.first.bounding_box()
+    assert lane is not None
+    assert track is not None
+    assert abs(lane["x"] - track["x"]) < 1
+    assert abs(lane["width"] - track["width"]) < 1
+    curve.first.hover(position={"x": track["width"] - 2, "y": 20})
+    expect(memory).to_contain_text(re.compile(r"\d\d:\d\d:\d\d: \d"))
+
+
+def test_where_no_memory_is_measured_the_timeline_says_so(swapped: str, window: Page) -> None:
+    window.route("**/api/performance*", lambda route: route.fulfill(status=503, json={"enabled": False}))
+    window.goto(f"{swapped}/ui/timeline")
+    memory = window.get_by_role("group", name="Memory over the same time")
+    expect(memory).to_contain_text("performance.disabled is set in the configuration")
+    expect(memory.get_by_role("img")).to_have_count(0)

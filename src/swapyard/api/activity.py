@@ -18,23 +18,43 @@ from swapyard.api.services import Services
 from swapyard.errors import BadRequest, NotFound
 from swapyard.observe.activity import ActivityQuery
 from swapyard.observe.activity.export import Format
+from swapyard.observe.activity.rows import Search
+from swapyard.observe.capture_search import CaptureSearch
 
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 FILTERS = {"model", "start", "end", "min_id", "max_id", "status", "path", "session"}
+LONGEST_TEXT = 1000  # characters
 
 
 def routes(services: Services) -> list[Route]:
+    captured = CaptureSearch()
+
+    async def narrowed(query: ActivityQuery, items: Sequence[tuple[str, str]]) -> tuple[ActivityQuery, Search | None]:
+        """Where the request has `text`: to the rows whose captures say it, and how far the search for it came."""
+        text = first(items, "text")
+        if not text:
+            return query, None
+        if len(text) > LONGEST_TEXT:
+            raise BadRequest(f'"text" may have at most {LONGEST_TEXT} characters, and has {len(text)}', param="text")
+        found = await asyncio.to_thread(captured.find, services.captures(), text)
+        return query.among(found.ids), Search(found.searched, found.kept)
+
     async def listing(request: Request) -> Response:
-        """Finished requests, one page: `limit`, `page`, `sort`, `order`, and the filters `model`, `start`, `end`, `min_id`,
-        `max_id`, `status` (404, 5xx), `path` (a part of it) and `session`."""
-        query = ActivityQuery.parse(request.query_params.multi_items())
-        return json_answer(await asyncio.to_thread(services.activity().listing, query))
+        """Finished requests, one page (`limit`, `page`, `sort`, `order`) of those that the filters let through: `model`,
+        `start`, `end`, `min_id`, `max_id`, `status` (404, 5xx), `path` (a part of it), `session`, and `text` (in
+        their captures)."""
+        items = request.query_params.multi_items()
+        query, search = await narrowed(ActivityQuery.parse(items), items)
+        found = await asyncio.to_thread(services.activity().listing, query)
+        found.search = search
+        return json_answer(found)
 
     async def export(request: Request) -> Response:
         """Finished requests, all that the filters let through, as a file: `?format=csv` or `jsonl`."""
         items = request.query_params.multi_items()
         form = format_of(first(items, "format") or "csv")
         query = ActivityQuery.parse([(key, value) for key, value in items if key not in ("format", "limit", "page")])
+        query, _ = await narrowed(query, items)
         pieces = services.activity().export(query, form)
         headers = {"Content-Disposition": f'attachment; filename="swapyard-activity.{form.value}"'}
         return StreamingResponse(in_threads(pieces), media_type=form.content_type, headers=headers)
@@ -42,7 +62,7 @@ def routes(services: Services) -> list[Route]:
     async def stats(request: Request) -> Response:
         """Totals and speeds of finished requests, of all or of those that the filters of the listing let through."""
         items = request.query_params.multi_items()
-        query = ActivityQuery.parse([(key, value) for key, value in items if key in FILTERS])
+        query, _ = await narrowed(ActivityQuery.parse([(key, value) for key, value in items if key in FILTERS]), items)
         return json_answer(await asyncio.to_thread(services.activity().statistics, query))
 
     async def capture(request: Request) -> Response:

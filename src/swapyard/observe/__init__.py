@@ -6,7 +6,7 @@
     history      what became of the models, and how long loads take
     inflight     the requests under way
     activity     a row for every metered request, in SQLite or in memory
-    captures     requests and answers, within a bound (redaction: secrets hidden)
+    captures     requests and answers, within a bound (redaction: secrets hidden; capture_search: by what they say)
     usage        token figures of an answer (ends, decoding: its bytes; findings: where figures stand; figures: what they
                  mean)
     metrics      what is counted for Prometheus (histogram: how; exposition: its text)

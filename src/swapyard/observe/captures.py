@@ -12,7 +12,7 @@ used; the oldest finished captures make it, and where that is not enough, or a s
 budget, the capture under way is given up and the request goes on. Finished ones are compressed by one thread, somewhat
 later, so that under heavy load those that are evicted at once cost nothing.
 
-The loop calls `begin`, `answered`, `feed`, `keep`, `drop`; `has` and `payload` are for any thread.
+The loop calls `begin`, `answered`, `feed`, `keep`, `drop`; `has`, `ids` and `payload` are for any thread.
 """
 
 from __future__ import annotations
@@ -240,6 +240,11 @@ class Captures:
 
     def has(self, row_id: int) -> bool:
         return row_id in self._kept
+
+    def ids(self) -> list[int]:
+        """Of the rows whose captures are kept, the newest first."""
+        with self._lock:
+            return list(reversed(self._kept))
 
     def payload(self, row_id: int) -> Payload | None:
         """None: not there (any more)."""

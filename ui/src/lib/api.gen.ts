@@ -333,12 +333,18 @@ export interface ActivityRow {
   timing?: ActivityTiming;
 }
 
+export interface ActivitySearch {
+  searched: number;
+  kept: number;
+}
+
 export interface ActivityPage {
   data: ActivityRow[];
   page: number;
   limit: number;
   total: number;
   total_pages: number;
+  search?: ActivitySearch | null;
 }
 
 export interface Histogram {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Final
@@ -28,7 +28,8 @@ _COLUMNS: Final = {"id": "id", "time": "ts_created", **SORT_COLUMNS}
 @dataclass(frozen=True, slots=True)
 class ActivityQuery:
     """Which rows, and which page of them. Times are Unix seconds, all bounds inclusive. `column` is a name of the table.
-    `statuses`: ranges, of which a row's status is in one. `path`: what a row's path holds somewhere. `sessions`: whole."""
+    `statuses`: ranges, of which a row's status is in one. `path`: what a row's path holds somewhere. `sessions`: whole.
+    `ids`: of which a row's is one; None: any."""
 
     models: tuple[str, ...] = ()
     start: int | None = None
@@ -42,6 +43,7 @@ class ActivityQuery:
     page: int = 1
     column: str = "id"
     descending: bool = True
+    ids: frozenset[int] | None = None
 
     @property
     def offset(self) -> int:
@@ -75,6 +77,13 @@ class ActivityQuery:
         column, descending = _COLUMNS[sort], order == "desc"
         return cls(models, start, end, min_id, max_id, statuses, path, sessions, limit, page, column, descending)
 
+    def among(self, ids: frozenset[int]) -> ActivityQuery:
+        """Of the rows that this asks for only these."""
+        first, last = min(ids, default=1), max(ids, default=1)
+        lower = first if self.min_id is None else max(first, self.min_id)
+        upper = last if self.max_id is None else min(last, self.max_id)
+        return replace(self, ids=ids, min_id=lower, max_id=upper)
+
     def conditions(self, walk: str | None = None) -> tuple[str, list[object]]:
         """The WHERE clause ("" for all rows) and its values. `walk`: the column along whose index the rows will be looked
         through; the other conditions are then written so that SQLite uses no index for them (its unary plus)."""
@@ -103,6 +112,8 @@ class ActivityQuery:
             ours = f"SELECT s.id FROM swapyard_activity AS s WHERE s.session IN ({marks}) AND s.session != ''"
             clauses.append(f"{'' if walk is None else '+'}id IN ({ours})")
             values += self.sessions
+        if self.ids is not None:
+            clauses.append(f"{'' if walk in (None, 'id') else '+'}id IN ({', '.join(map(str, sorted(self.ids)))})")
         return (f" WHERE {' AND '.join(clauses)}" if clauses else ""), values
 
     @property
@@ -116,7 +127,7 @@ class ActivityQuery:
     @property
     def all_answers(self) -> bool:
         """Only models, times and ids are asked for."""
-        return not self.statuses and not self.path and not self.sessions
+        return not self.statuses and not self.path and not self.sessions and self.ids is None
 
 
 def _statuses(text: str) -> tuple[int, int]:

@@ -90,12 +90,20 @@ class Row(msgspec.Struct, kw_only=True):
     timing: Timing | UnsetType = UNSET
 
 
-class Listing(msgspec.Struct, kw_only=True):
+class Search(msgspec.Struct, frozen=True):
+    """How far a search in captures came: `searched` of `kept`."""
+
+    searched: int
+    kept: int
+
+
+class Listing(msgspec.Struct, kw_only=True, omit_defaults=True):
     data: list[Row]
     page: int
     limit: int
     total: int
     total_pages: int
+    search: Search | None = None
 
 
 MAIN_COLUMNS: Final = (

@@ -8,7 +8,7 @@ const read = (text: string): Filters => {
 
 test("the address says which requests, and what makes no sense is left out", () => {
   const found = read("model=a&model=b%2Fc&status=5xx&status=oops&status=404&range=forever&min_id=0&max_id=12&start=yesterday&session=&session=s+1");
-  expect(found).toEqual({ models: ["a", "b/c"], statuses: ["5xx", "404"], path: "", sessions: ["s 1"], range: "", start: "", end: "", minId: "", maxId: "12" });
+  expect(found).toEqual({ models: ["a", "b/c"], statuses: ["5xx", "404"], path: "", text: "", sessions: ["s 1"], range: "", start: "", end: "", minId: "", maxId: "12" });
 });
 
 test("a range counts back from now, and wins over fixed times", () => {
@@ -18,10 +18,10 @@ test("a range counts back from now, and wins over fixed times", () => {
 });
 
 test("every filter is a chip that takes itself away only", () => {
-  const shown = chips(read("model=a&model=b&status=5xx&path=chat&session=s1&range=24h&min_id=3"), (id) => id.toUpperCase(), String);
-  expect(shown.map(({ text }) => text)).toEqual(["A", "B", "Status 5xx", "Path has “chat”", "Session s1", "Last 24 hours", "Id from 3"]);
+  const shown = chips(read("model=a&model=b&status=5xx&path=chat&text=hi&session=s1&range=24h&min_id=3"), (id) => id.toUpperCase(), String);
+  expect(shown.map(({ text }) => text)).toEqual(["A", "B", "Status 5xx", "Path has “chat”", "Says “hi”", "Session s1", "Last 24 hours", "Id from 3"]);
   expect(shown[0]?.without).toEqual({ model: ["b"] });
-  expect(shown[6]?.without).toEqual({ min_id: null });
+  expect(shown[7]?.without).toEqual({ min_id: null });
 });
 
 test("local time fields keep the moment", () => {

@@ -6,6 +6,8 @@ export interface Filters {
   statuses: readonly string[];
   /** A part of the path. */
   path: string;
+  /** In a captured request or answer. */
+  text: string;
   /** As the clients call them. */
   sessions: readonly string[];
   /** The last so many minutes, hours or days: 15m, 1h, 24h, 7d. */
@@ -37,7 +39,7 @@ export const CLASSES: readonly { id: string; label: string }[] = [
 ];
 
 export const FAILURES = ["4xx", "5xx"];
-export const NAMES = ["model", "status", "path", "session", "range", "start", "end", "min_id", "max_id"] as const;
+export const NAMES = ["model", "status", "path", "text", "session", "range", "start", "end", "min_id", "max_id"] as const;
 
 /** What is no filter at all is left out. */
 export function readFilters(query: Source): Filters {
@@ -45,6 +47,7 @@ export function readFilters(query: Source): Filters {
     models: query.all("model").filter(Boolean),
     statuses: query.all("status").filter((status) => /^[1-5](\d\d|xx)$/.test(status)),
     path: query.get("path"),
+    text: query.get("text").trim(),
     sessions: query.all("session").filter(Boolean),
     range: RANGES.some(({ id }) => id === query.get("range")) ? query.get("range") : "",
     start: rfc3339(query.get("start")),
@@ -61,6 +64,7 @@ export function asked(filters: Filters, now: number): Record<string, string | re
     model: filters.models,
     status: filters.statuses,
     path: filters.path,
+    text: filters.text,
     session: filters.sessions,
     start: seconds ? seconded(now - seconds * 1000) : filters.start,
     end: seconds ? "" : filters.end,
@@ -82,6 +86,7 @@ export function chips(filters: Filters, nameOf: (model: string) => string, time:
   for (const status of filters.statuses)
     found.push({ text: `Status ${status}`, without: { status: filters.statuses.filter((other) => other !== status) } });
   if (filters.path) found.push({ text: `Path has “${filters.path}”`, without: { path: null } });
+  if (filters.text) found.push({ text: `Says “${filters.text}”`, without: { text: null } });
   for (const session of filters.sessions)
     found.push({ text: `Session ${session}`, without: { session: filters.sessions.filter((other) => other !== session) } });
   const range = RANGES.find(({ id }) => id === filters.range);
