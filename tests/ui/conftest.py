@@ -42,6 +42,13 @@ LOST = re.compile(r"Failed to load resource: net::ERR_")
 StartDemo = Callable[..., AbstractContextManager[str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a test may take does not count the building of the page, which falls to whichever test is the first."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(120, func_only=True))
+
+
 @contextmanager
 def serve(*arguments: str, environment: Mapping[str, str] = {}) -> Iterator[str]:
     """`python -m swapyard ...` on a free port; gives its address, without a slash at the end."""
