@@ -589,3 +589,10 @@ def test_a_table_carries_no_formula(store: ActivityStore) -> None:
     row = next(csv.DictReader(b"".join(store.export(ActivityQuery(), Format.CSV)).decode().splitlines(keepends=True)))
     assert (row["model"], row["error_msg"]) == ("'=cmd()", 'a "quoted", text\nof two lines')
     assert row["session"] == "'@SUM(1)"
+
+
+def test_a_file_that_grows_is_no_memory_of_ours(open_store: Open, tmp_path: Path) -> None:
+    """Mapped, every page that is written would count; the reader maps what is asked for."""
+    database = open_store(tmp_path / "rows.db")._database
+    sizes = [one.execute("PRAGMA mmap_size").fetchone()[0] for one in (database._writer, database._reader)]
+    assert sizes[0] == 0 < sizes[1]

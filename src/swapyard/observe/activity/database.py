@@ -77,8 +77,10 @@ class Database:
         connection = sqlite3.connect(
             target, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=32
         )
-        # Pages through the system's cache instead of copies of our own: reading a large file costs no memory of ours.
-        connection.execute("PRAGMA mmap_size = 1073741824")
+        if not write:
+            # Pages through the system's cache instead of copies of our own: reading a large file costs no memory of ours.
+            # The writer would map all that it writes, which counts as ours while the file grows.
+            connection.execute("PRAGMA mmap_size = 1073741824")
         return connection
 
     def _prepare(self) -> None:
