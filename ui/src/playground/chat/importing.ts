@@ -19,7 +19,7 @@ export function chatsIn(text: string): Chat[] {
 }
 
 /** `place`: where it stands in its file; "": it is the file. */
-function chatOf(value: unknown, place = ""): Chat {
+export function chatOf(value: unknown, place = ""): Chat {
   if (!isRecord(value)) throw new Error(`${place || "It"} has to be a chat: an object with a “title” and “nodes”.`);
   const fields = new Fields(value, place);
   const nodes: Node[] = [];
