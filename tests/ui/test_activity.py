@@ -116,6 +116,55 @@ def test_filters_are_chips_that_hold_for_the_totals_too(busy: str, window: Page)
     expect(rows(window)).to_have_count(1)
 
 
+def test_the_requests_of_a_session_are_found(busy: str, window: Page) -> None:
+    body = {"model": "squirrel", "input": "hello"}
+    talk = f"talk-{window.evaluate('innerWidth')}"
+    for session in (talk, talk, f"{talk}2"):
+        httpx.post(f"{busy}/v1/embeddings", json=body, headers={"X-Session-ID": session}, timeout=ANSWERED)
+    window.goto(f"{busy}/ui/activity")
+    window.get_by_role("button", name="More filters").click()
+    dialog = window.get_by_role("dialog", name="Filters")
+    dialog.get_by_label("Session").fill(talk)
+    dialog.get_by_role("button", name="Show the requests").click()
+    expect(rows(window)).to_have_count(2)
+    assert f"session={talk}" in window.url
+    expect(window.get_by_label("Totals of what the filters show").locator("dd").first).to_have_text("2")
+    rows(window).first.click()
+    expect(window.get_by_text(talk, exact=True).first).to_be_visible()
+    window.keyboard.press("Escape")
+    window.get_by_role("button", name=f"Take away: Session {talk}").click()
+    expect(window.get_by_label("Filters that are on")).to_have_count(0)
+
+
+def test_a_session_in_its_column_narrows_the_list(busy: str, desktop: Page) -> None:
+    httpx.post(
+        f"{busy}/v1/embeddings", json={"model": "squirrel", "input": "x"}, headers={"X-Session-ID": "s9"}, timeout=ANSWERED
+    )
+    desktop.goto(f"{busy}/ui/activity")
+    desktop.get_by_role("button", name="Columns of finished requests").click()
+    desktop.get_by_role("checkbox", name="Session").check()
+    desktop.keyboard.press("Escape")
+    desktop.get_by_role("button", name="s9", exact=True).click()
+    expect(rows(desktop)).to_have_count(1)
+
+
+def test_what_a_request_waits_for_is_told_alike_everywhere(start_demo: StartDemo, window: Page) -> None:
+    with start_demo() as address, under_way(address, "hare"):
+        waiting = threading.Thread(target=lambda: ask(address, model="tortoise"))
+        waiting.start()
+        try:
+            window.goto(f"{address}/ui/activity")
+            card = window.get_by_role("region", name="Under way")
+            expect(card).to_contain_text("Hare must finish first")
+            window.goto(f"{address}/ui/")
+            expect(window.get_by_role("region", name="Waiting")).to_contain_text("Hare must finish first")
+        finally:
+            window.get_by_role("button", name="Cancel request").first.click()
+            window.goto(f"{address}/ui/activity")
+            window.get_by_role("button", name="Cancel /v1/chat/completions of Hare").click()
+            waiting.join(ANSWERED)
+
+
 def test_columns_are_hidden_and_moved_with_the_keyboard_and_stay_so(busy: str, desktop: Page) -> None:
     desktop.goto(f"{busy}/ui/activity")
     expect(rows(desktop)).to_have_count(25)

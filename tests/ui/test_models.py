@@ -46,6 +46,72 @@ def test_filters_and_the_order_stand_in_the_address(stopped: str, desktop: Page)
     assert names(desktop)[0] == "Hare"
 
 
+def test_the_list_is_ordered_by_use_and_memory_and_says_so_in_its_address(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    for _ in range(40):
+        httpx.post(f"{stopped}/v1/embeddings", json={"model": "org/model.v2:q4", "input": "hello"}, timeout=30)
+    httpx.get(f"{stopped}/api/models", timeout=30)
+    window.goto(f"{stopped}/ui/models")
+    expect(window.locator("tbody a[data-row]").first).to_have_text("Hare")
+    order = window.get_by_label("Order")
+    order.select_option("Order: Name")
+    expect(window.locator("tbody a[data-row]").first).to_have_text("Broken")
+    for wanted in ("Most used", "Last used"):
+        order.select_option(f"Order: {wanted}")
+        expect(window.locator("tbody a[data-row]").first).to_have_text("org/model.v2:q4")
+    window.reload()
+    expect(order).to_have_value("used")
+    expect(window.locator("tbody a[data-row]").first).to_have_text("org/model.v2:q4")
+    order.select_option("Order: Memory")
+    assert set(names(window)[-2:]).isdisjoint({"Hare", "org/model.v2:q4"})
+
+
+def test_columns_tell_the_use_of_each_model(stopped: str, desktop: Page) -> None:
+    httpx.post(f"{stopped}/v1/embeddings", json={"model": "hare", "input": "hello"}, timeout=30)
+    desktop.goto(f"{stopped}/ui/models?q=hare")
+    row = desktop.locator("tbody tr")
+    expect(row).to_contain_text("ago")
+    assert desktop.evaluate("[...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth)")
+    desktop.get_by_role("button", name="Requests", exact=True).click()
+    expect(desktop.get_by_role("columnheader", name="Requests")).to_have_attribute("aria-sort", "descending")
+
+
+def test_the_list_is_grouped_by_group_and_by_family(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/models")
+    window.get_by_label("Grouped by").select_option("By group")
+    headings = window.locator("tbody td.part")
+    expect(headings).to_have_text(["(default) 2", "apart 1", "chat 2"])
+    assert "group=group" in window.url
+    window.get_by_label("Grouped by").select_option("By family")
+    expect(headings.first).to_have_text("broken 1")
+    window.get_by_label("Search models").fill("hare")
+    expect(headings).to_have_text(["hare 1"])
+
+
+def test_on_a_phone_a_name_can_be_read_and_its_button_can_be_hit(stopped: str, phone: Page) -> None:
+    phone.goto(f"{stopped}/ui/models")
+    name = phone.get_by_role("link", name="org/model.v2:q4", exact=True)
+    expect(name).to_be_visible()
+    assert name.evaluate("link => link.scrollWidth <= link.clientWidth")
+    button = phone.get_by_role("button", name="Load org/model.v2:q4")
+    box = button.bounding_box()
+    assert box is not None
+    assert (round(box["width"]), round(box["height"])) == (44, 44)
+    button.click()
+    expect(phone.get_by_role("button", name="Unload org/model.v2:q4")).to_be_visible()
+
+
+def test_a_row_of_buttons_that_is_cut_off_fades(stopped: str, phone: Page) -> None:
+    phone.set_viewport_size({"width": 300, "height": 700})
+    phone.goto(f"{stopped}/ui/model?id=hare")
+    tabs = phone.get_by_role("tablist")
+    behind = "tabs => getComputedStyle(tabs).getPropertyValue('--more-behind')"
+    expect(tabs).to_be_visible()
+    assert tabs.evaluate(behind) == "40px"
+    phone.set_viewport_size({"width": 800, "height": 700})
+    assert tabs.evaluate(behind) == "0px"
+
+
 def test_selectors_profiles_and_peers_are_told(stopped: str, window: Page) -> None:
     window.goto(f"{stopped}/ui/models")
     expect(window.locator("section", has_text="Selectors")).to_contain_text("whichever")

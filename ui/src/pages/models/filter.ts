@@ -22,12 +22,21 @@ export interface Wanted {
   unlisted: boolean;
 }
 
-export type SortBy = "name" | "state" | "context" | "memory";
+export const ORDERS = { state: "Ready first", name: "Name", used: "Last used", requests: "Most used", memory: "Memory", context: "Context" } as const;
+export type SortBy = keyof typeof ORDERS;
+
+/** In which direction a column is sorted first: of what is counted, the most stands on top. */
+export function firstOrder(by: SortBy): "asc" | "desc" {
+  return by === "state" || by === "name" ? "asc" : "desc";
+}
 
 /** What is known of a model beside its status. */
 export interface Known {
   state: string;
   memory: number;
+  /** Seconds since the epoch, 0: never. */
+  used: number;
+  requests: number;
   isPinned: boolean;
 }
 
@@ -48,6 +57,8 @@ export function compare(by: SortBy, order: "asc" | "desc", known: (model: ModelS
     state: (a, b) => rank(a.state) - rank(b.state),
     context: (a, b) => (a.context_length ?? 0) - (b.context_length ?? 0),
     memory: (a, b) => known(a).memory - known(b).memory,
+    used: (a, b) => known(a).used - known(b).used,
+    requests: (a, b) => known(a).requests - known(b).requests,
   };
   return (a, b) => Number(known(b).isPinned) - Number(known(a).isPinned) || sign * byValue[by](a, b) || byName(a, b);
 }
