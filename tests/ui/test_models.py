@@ -52,7 +52,7 @@ def test_the_list_is_ordered_by_use_and_memory_and_says_so_in_its_address(stoppe
         httpx.post(f"{stopped}/v1/embeddings", json={"model": "org/model.v2:q4", "input": "hello"}, timeout=30)
     httpx.get(f"{stopped}/api/models", timeout=30)
     window.goto(f"{stopped}/ui/models")
-    expect(window.locator("tbody a[data-row]").first).to_have_text("Hare")
+    expect(window.locator("tbody a[data-row]").first).to_have_text("org/model.v2:q4")  # it has made Hare go
     order = window.get_by_label("Order")
     order.select_option("Order: Name")
     expect(window.locator("tbody a[data-row]").first).to_have_text("Broken")
