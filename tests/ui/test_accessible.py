@@ -18,6 +18,7 @@ PAGES = [
 ]  # fmt: skip
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_axe_finds_nothing(yard: str, browser: Browser, axe: str, size: str, theme: str) -> None:
