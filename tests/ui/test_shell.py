@@ -197,7 +197,7 @@ def test_everything_kept_is_taken_from_one_browser_to_another_and_reset(yard: st
     with page_of(browser, "desktop") as page:
         page.goto(f"{yard}/ui/settings")
         with page.expect_navigation():
-            page.get_by_label("Import").set_input_files(file)
+            page.locator("input[type=file]").set_input_files(file)
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         page.goto(f"{yard}/ui/playground/chat")
         expect(page.locator("article.question p")).to_have_text("Come along")
@@ -213,7 +213,7 @@ def test_everything_kept_is_taken_from_one_browser_to_another_and_reset(yard: st
 
 def test_a_file_that_is_no_export_changes_nothing_and_is_told_why(yard: str, window: Page) -> None:
     window.goto(f"{yard}/ui/settings")
-    window.get_by_label("Import").set_input_files(FilePayload(name="x.json", mimeType="application/json", buffer=b"{}"))
+    window.locator("input[type=file]").set_input_files(FilePayload(name="x.json", mimeType="application/json", buffer=b"{}"))
     alert = window.get_by_role("alert")
     expect(alert).to_contain_text("x.json cannot be imported")
     expect(alert).to_contain_text("“kind” is not “swapyard.page”")

@@ -14,6 +14,6 @@ export const TOOLS: readonly Tool[] = [
   { id: "images", label: "Images", icon: "image", load: () => import("./images/Images.svelte") },
   { id: "speech", label: "Speech", icon: "audio", load: () => import("./speech/Speech.svelte") },
   { id: "transcription", label: "Transcription", icon: "microphone", load: () => import("./transcription/Transcription.svelte") },
-  { id: "rerank", label: "Rerank", icon: "down", load: () => import("./rerank/Rerank.svelte") },
+  { id: "rerank", label: "Rerank", icon: "filter", load: () => import("./rerank/Rerank.svelte") },
   { id: "load-test", label: "Load test", icon: "performance", load: () => import("./load/LoadTest.svelte") },
 ];
