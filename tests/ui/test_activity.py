@@ -236,6 +236,10 @@ def test_a_request_is_searched_copied_as_curl_and_made_again(busy: str, window: 
     again.get_by_role("combobox", name="Model").select_option("magpie")
     again.get_by_role("button", name="Send").click()
     expect(again).to_contain_text("This is magpie.")
+    again.get_by_text("Compare with the answer as it was").click()
+    pair = again.get_by_role("group", name="The two answers compared")
+    expect(pair.get_by_role("region", name="As it was").locator("mark").first).to_have_text("hare. ")
+    expect(pair.get_by_role("region", name="Now, from Magpie").locator("mark").first).to_have_text("magpie. ")
 
 
 def test_arrow_keys_go_through_the_list_and_what_is_gone_is_said(busy: str, desktop: Page) -> None:
