@@ -16,6 +16,7 @@ from typing import Any
 
 from swapyard.errors import RequestError
 from swapyard.http.headers import Headers, RequestHead, ResponseHead
+from swapyard.http.outgoing import Batch
 from swapyard.http.server import ClientConnection, Handler, Limits, Server
 from swapyard.http.upstream import Limits as UpstreamLimits
 from swapyard.http.upstream import UpstreamConnection, UpstreamError
@@ -98,7 +99,7 @@ class Paper:
 
     abort = close
 
-    def get_extra_info(self, name: str) -> Any:
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("127.0.0.1", 1) if name == "peername" else None
 
     def set_write_buffer_limits(self, high: int) -> None: ...
@@ -265,6 +266,7 @@ class UpstreamStage:
     def __init__(self) -> None:
         self.loop = StillLoop()
         self.limits = UpstreamLimits()
+        self.batch = Batch(self.loop)  # type: ignore[arg-type]
         self.connections: set[UpstreamConnection] = set()
         self.open = True
         self.is_kept = False

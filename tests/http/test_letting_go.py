@@ -22,7 +22,7 @@ class Nowhere:
     def is_closing(self) -> bool:
         return False
 
-    def get_extra_info(self, name: str) -> Any:
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("127.0.0.1", 1) if name == "peername" else None
 
     def __getattr__(self, name: str) -> Any:

@@ -254,7 +254,7 @@ class Transport:
     def abort(self) -> None:
         self.aborted = True
 
-    def get_extra_info(self, _: str) -> None:
+    def get_extra_info(self, _: str, default: object = None) -> None:
         return None
 
     def __getattr__(self, name: str) -> Any:

@@ -193,14 +193,20 @@ class Loose:
     """A transport that keeps what is written, and its connection."""
 
     def __init__(self, site: Site) -> None:
-        self.written = b""
+        self._written = b""
+        self._batch = site.server.batch
         self.closed = False
         self.connection = site.server()
         self.connection.connection_made(self)  # type: ignore[arg-type]
 
+    @property
+    def written(self) -> bytes:
+        self._batch.end()
+        return self._written
+
     def write(self, data: bytes) -> None:
         assert not self.closed
-        self.written += data
+        self._written += data
 
     def writelines(self, parts: list[bytes]) -> None:
         self.write(b"".join(parts))
@@ -211,7 +217,7 @@ class Loose:
     def can_write_eof(self) -> bool:
         return False
 
-    def get_extra_info(self, name: str) -> Any:
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("127.0.0.1", 1) if name == "peername" else None
 
     def set_write_buffer_limits(self, high: int) -> None: ...

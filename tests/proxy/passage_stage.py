@@ -36,6 +36,10 @@ class PaperUpstream(Upstream):
     used: UpstreamConnection
     paper: Any
 
+    def __init__(self, *address: Any, **more: Any) -> None:
+        super().__init__(*address, **more)
+        self._papers: dict[UpstreamConnection, Any] = {}
+
     def acquire(self, sink: Sink, *, fresh: bool = False) -> None:
         idle = [connection for connection in self._idle if not connection._transport.is_closing()]
         if idle and not fresh:
@@ -43,8 +47,9 @@ class PaperUpstream(Upstream):
             self.used = idle[-1]
         else:
             self.used = UpstreamConnection(self)
-            self.used.connection_made(stage.Paper())
-        self.paper = self.used._transport
+            self._papers[self.used] = stage.Paper()
+            self.used.connection_made(self._papers[self.used])
+        self.paper = self._papers[self.used]
         self._hand_over(self.used, sink)
 
 
@@ -136,6 +141,7 @@ class PassageStage:
         return after[len(before) :] if now is paper else after
 
     def _sent(self) -> tuple[bytes, Any]:
+        self.upstream.batch.end()
         paper = getattr(self.upstream, "paper", None)
         return (paper.written if paper else b""), paper
 

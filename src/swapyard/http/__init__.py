@@ -7,7 +7,7 @@
     pipeline    requests that wait for their turn           asgi                 a request handed to an ASGI app
     turns       handlers, and the states of a connection    connecting, forward_proxy  the way to an address
     headers     heads; repeats: those that come again       draining             who has stopped reading
-    sockets     TCP's options                               tls                  contexts for both sides
+    outgoing    small writes of one pass, made together     sockets, tls         TCP's options; contexts for both sides
 
 Parsing is llhttp's in its strict mode (through httptools). No tasks and no futures on the way of a request: callbacks from
 socket to socket. Nothing in this package knows of models, configuration or scheduling; `proxy` brings those in.

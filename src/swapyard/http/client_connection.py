@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 from swapyard.errors import RequestError
 from swapyard.http.draining import DrainWatch
 from swapyard.http.headers import Headers, RequestHead
+from swapyard.http.outgoing import Outgoing
 from swapyard.http.pipeline import Pipeline, Waiting
 from swapyard.http.reading import UNWATCHED, Limits, RequestReader
 from swapyard.http.sockets import enable_keepalive, half_close, reset
@@ -75,8 +76,9 @@ class ClientConnection(ResponseWriter):
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        transport = cast("asyncio.Transport", transport)
+        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._transport = Outgoing(transport, self._server.batch)
         limits = self._server.limits
         enable_keepalive(transport, limits.keepalive)
         self._drain = DrainWatch(self._transport, self._server.loop, limits.stall, self._stalled)

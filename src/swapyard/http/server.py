@@ -8,6 +8,7 @@ from collections.abc import Callable
 from swapyard.errors import RequestError
 from swapyard.http.client_connection import ClientConnection
 from swapyard.http.headers import RequestHead
+from swapyard.http.outgoing import Batch
 from swapyard.http.reading import BodyTooLarge, Limits
 from swapyard.http.turns import Handler
 
@@ -31,6 +32,7 @@ class Server:
         limits: Limits | None = None,
     ) -> None:
         self.loop = loop
+        self.batch = Batch(loop)
         self._accept = self.accept = accept
         self.refuse = refuse
         self.log_end = log_end

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from swapyard.http.connecting import NOT_CONNECTED, problem
 from swapyard.http.forward_proxy import ForwardProxy
+from swapyard.http.outgoing import Batch
 from swapyard.http.sink import Cause, Sink, Tunnel, UpstreamError
 from swapyard.http.upstream_connection import Limits, UpstreamConnection
 
@@ -50,6 +51,7 @@ class Upstream:
             self._base_path = b"http://" + self.authority + self._base_path
             self.hop_fields = via.fields
         self.loop = loop
+        self.batch = Batch(loop)
         self.limits = limits or Limits()
         self.open = True
         self.ended: str | None = None  # how the upstream ended by itself, as it reads on from "the server of model x"

@@ -16,6 +16,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from swapyard.http.headers import Headers, ResponseHead, has_no_body
+from swapyard.http.outgoing import Batch, Outgoing
 from swapyard.http.repeats import PATIENCE, Kept, Mold
 from swapyard.http.sink import Cause, Sink, Tunnel, UpstreamError
 from swapyard.http.sockets import enable_keepalive, half_close, reset
@@ -46,6 +47,7 @@ class Pool(Protocol):
 
     limits: Limits
     loop: asyncio.AbstractEventLoop
+    batch: Batch
     connections: set[UpstreamConnection]
     open: bool
 
@@ -206,8 +208,9 @@ class UpstreamConnection(asyncio.Protocol):
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        transport = cast("asyncio.Transport", transport)
+        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._transport = Outgoing(transport, self._pool.batch)
         enable_keepalive(transport, self._pool.limits.keepalive)
         self._pool.connections.add(self)
 
