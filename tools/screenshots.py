@@ -115,7 +115,6 @@ def shown(browser: Browser, address: str, size: str, theme: Any, pages: dict[str
         page.on("pageerror", lambda error: print("error:", error, file=sys.stderr))
         page.route("**/api/performance*", performance)
         page.route("**/api/transitions*", transitions)
-        page.route("**/api/models", models)
         for name, path in pages.items():
             page.goto(f"{address}/ui/{path}")
             page.wait_for_selector("h1")
@@ -128,14 +127,6 @@ def performance(route: Route) -> None:
     after = parse_qs(urlsplit(route.request.url).query).get("after", [""])[0]
     held = {gpu: sum(made_up_yard.HELD[model].get(gpu, 0) for model in made_up_yard.LOADED) for gpu in range(2)}
     route.fulfill(json=made_up_machine.performance(time.time(), made_up_machine.moment(after) if after else 0.0, held=held))
-
-
-def models(route: Route) -> None:
-    answer = route.fetch().json()
-    for model in answer["models"]:
-        if model["run"] and model["run"]["memory_bytes"]:
-            model["run"]["memory_bytes"] *= 60
-    route.fulfill(json=answer)
 
 
 def transitions(route: Route) -> None:

@@ -21,7 +21,7 @@ LONGEST_TAG = 40  # characters
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is not known is left out. `group`: of the group router. `family` and `tags`: of the model's `metadata`.
     `requests`: finished ones that the activity still has; `last_used`: when the newest ended, seconds since the epoch.
-    `peak_bytes`: the most memory that its newest run was seen to hold."""
+    `peak_bytes`: the most that its newest run was seen to hold of RAM and of each GPU, together."""
 
     id: str
     group: str = ""
@@ -58,7 +58,7 @@ def _entries(services: Services, uses: Mapping[str, tuple[int, int]]) -> Iterato
             tags=tags(configured.metadata.get("tags")),
             requests=requests,
             last_used=last,
-            peak_bytes=held.peak if held is not None else None,
+            peak_bytes=held.peak + sum(share.memory or 0 for share in held.gpu_peaks.values()) if held is not None else None,
         )
 
 
