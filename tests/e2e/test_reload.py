@@ -220,4 +220,4 @@ def test_a_watched_file_may_be_replaced_by_another_file_or_link(
         for number, by_link in enumerate([False, True]):
             replace(number, by_link=by_link)
             until(lambda number=number: listed() == f"model-{number}", what=listed)
-        assert running.output.text().count("the configuration has changed on disk") == 2
+        until(lambda: running.output.text().count("the configuration has changed on disk") == 2, what=running.output.text)

@@ -67,7 +67,7 @@ VIEWS = [
     ("activity?status=4xx&status=5xx", nothing), ("activity", filters), ("activity", export), ("activity", columns),
     ("activity?capture=1", conversation), ("activity?capture=1", tree), ("activity?capture=99999", nothing),
     ("timeline", detail), ("timeline?view=table", nothing), ("timeline?end=1000000000", nothing),
-    ("logs?filter=ready", marks), ("logs?filter=(", nothing), ("logs?source=hare", nothing), ("logs?at=1000", nothing),
+    ("logs?filter=e", marks), ("logs?filter=(", nothing), ("logs?source=hare", nothing), ("logs?at=1000", nothing),
     ("logs?panel=proxy&panel=upstream", nothing), ("activity?text=hare", nothing),
 ]  # fmt: skip
 

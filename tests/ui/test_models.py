@@ -48,6 +48,7 @@ def test_filters_and_the_order_stand_in_the_address(stopped: str, desktop: Page)
 
 def test_the_list_is_ordered_by_use_and_memory_and_says_so_in_its_address(stopped: str, window: Page) -> None:
     httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    httpx.get(f"{stopped}/api/models", timeout=30)  # what a model holds is known once somebody has looked
     for _ in range(40):
         httpx.post(f"{stopped}/v1/embeddings", json={"model": "org/model.v2:q4", "input": "hello"}, timeout=30)
     httpx.get(f"{stopped}/api/models", timeout=30)
@@ -198,10 +199,11 @@ def test_a_request_appears_in_the_models_activity(stopped: str, window: Page) ->
 
 
 def test_a_models_requests_have_filters_pages_and_columns_of_their_own(stopped: str, desktop: Page) -> None:
+    ours = {"X-Session-ID": "twelve"}  # other tests ask the same models
     for _ in range(12):
-        httpx.post(f"{stopped}/v1/embeddings", json={"model": "hare", "input": "hello"}, timeout=30)
-    httpx.post(f"{stopped}/v1/embeddings", json={"model": "tortoise", "input": "hello"}, timeout=30)
-    desktop.goto(f"{stopped}/ui/model?id=hare&path=embeddings")
+        httpx.post(f"{stopped}/v1/embeddings", json={"model": "hare", "input": "hello"}, headers=ours, timeout=30)
+    httpx.post(f"{stopped}/v1/embeddings", json={"model": "tortoise", "input": "hello"}, headers=ours, timeout=30)
+    desktop.goto(f"{stopped}/ui/model?id=hare&session=twelve")
     finished = desktop.get_by_role("region", name="Finished")
     expect(finished).to_contain_text("12 requests")
     expect(finished.get_by_role("columnheader", name="Model")).to_have_count(0)

@@ -307,7 +307,7 @@ def test_an_answer_goes_on_while_another_page_is_looked_at(stage: str, window: P
 def test_pictures_are_chosen_pasted_and_dropped(stage: str, window: Page) -> None:
     begin(window, stage)
     choice = FilePayload(name="one.png", mimeType="image/png", buffer=PIXEL)
-    window.locator("input[type=file]").set_input_files(choice)
+    window.get_by_role("region", name="Chat", exact=True).locator("input[type=file]").set_input_files(choice)
     field = window.get_by_role("textbox", name="Message", exact=True)
     transfer = """bytes => {
         const transfer = new DataTransfer();
@@ -326,7 +326,9 @@ def test_pictures_are_chosen_pasted_and_dropped(stage: str, window: Page) -> Non
     expect(pictures).to_have_count(3)
     window.get_by_role("button", name="Take picture 3 away").click()
     expect(pictures).to_have_count(2)
-    window.locator("input[type=file]").set_input_files(FilePayload(name="x.svg", mimeType="image/svg+xml", buffer=b"<svg/>"))
+    window.get_by_role("region", name="Chat", exact=True).locator("input[type=file]").set_input_files(
+        FilePayload(name="x.svg", mimeType="image/svg+xml", buffer=b"<svg/>")
+    )
     expect(window.get_by_role("alert")).to_contain_text("x.svg is no JPEG")
     body = sent(window, lambda: write(window, "What is this?"))
     kinds = [part["type"] for part in body["messages"][0]["content"]]

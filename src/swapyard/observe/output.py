@@ -18,7 +18,7 @@ from collections.abc import Callable
 from swapyard.observe.monitor import dropped_marker
 
 WAITING_BYTES = 4 * 1024 * 1024
-PAUSE_SECONDS = 0.1  # between two writes
+PAUSE_SECONDS = 0.05  # between two writes
 
 
 class Output:
