@@ -10,6 +10,8 @@ const OFTEN = 2; // seconds
 const FRESH = 1000; // ms
 
 class DetailsStore {
+  /** The models that requests wait for. */
+  readonly wanted = $derived(new Set(live.inflight.filter(({ phase }) => phase === "queued" || phase === "loading").map(({ model }) => model)));
   #byId = $state.raw(byId(snapshot?.details));
   /** When the details were told, in ms. Times in them count on from here. */
   at = $state(snapshot ? Date.now() : 0);
@@ -69,7 +71,9 @@ export function isFailure(change: Change): boolean {
 }
 
 /** The state to show: `failed` is not one of the server's. */
+/** As the server says, but for two words of ours: "queued" while a request waits for it to be loaded, "failed" until the next load. */
 export function shownState(model: ModelStatus): string {
+  if (model.state === "stopped" && details.wanted.has(model.id)) return "queued";
   return details.failure(model) ? "failed" : model.state;
 }
 

@@ -28,6 +28,6 @@ export function look(state: string): Look {
 
 /** How far up a state stands in a list. */
 export function rank(state: string): number {
-  const at = ["ready", "starting", "stopping"].indexOf(state);
-  return at < 0 ? 3 : at;
+  const at = ["ready", "starting", "stopping", "queued"].indexOf(state);
+  return at < 0 ? 4 : at;
 }
