@@ -35,8 +35,9 @@ def test_the_log_goes_on_and_the_pages_own_requests_are_hidden(talkative: str, w
     window.goto(f"{talkative}/ui/logs")
     log = lines(window, "Everything")
     expect(log).to_contain_text("POST /v1/embeddings")
-    visible = log.locator("div:not([hidden])")
+    visible = log.locator("div:not([hidden])").filter(has_text="[INFO] Request")
     expect(visible.filter(has_text="/ui/")).to_have_count(0)
+    expect(visible.filter(has_text="POST /v1/embeddings").nth(59)).to_be_attached()  # all that were asked before
     before = visible.count()
     ask(talkative)
     expect(visible).to_have_count(before + 1)

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 from tests.ui.conftest import page_of
 
 
@@ -68,6 +68,20 @@ def test_an_unknown_page_says_so(yard: str, desktop: Page) -> None:
     expect(desktop.get_by_text("There is no page at “a/b/c”.")).to_be_visible()
     desktop.get_by_role("link", name="To the start page").click()
     expect(desktop.locator("h1")).to_have_text("Now")
+
+
+def test_what_is_typed_before_the_palette_has_come_reaches_it(stopped: str, desktop: Page) -> None:
+    held: list[Route] = []
+    desktop.route(re.compile(r"/Palette-[^/]*\.js"), lambda route: held.append(route))
+    desktop.goto(f"{stopped}/ui/settings")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    desktop.keyboard.press("Control+k")
+    desktop.keyboard.type("load hare")
+    desktop.wait_for_timeout(100)  # a held request shows itself by an event
+    assert held
+    for request in held:
+        request.continue_()
+    expect(desktop.get_by_role("listbox").get_by_role("option").first).to_contain_text("Load Hare")
 
 
 def test_the_palette_does_what_it_is_told(stopped: str, desktop: Page) -> None:

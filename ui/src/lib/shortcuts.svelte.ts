@@ -16,15 +16,28 @@ export const SHORTCUTS: readonly { keys: string; does: string }[] = [
 
 export class Shortcuts {
   open = $state<"palette" | "help" | null>(null);
+  /** What is typed into the palette, from Ctrl K on: it is fetched when it is first wanted, and may come after the first keys. */
+  wish = $state("");
   #afterG = 0;
+
+  palette(): void {
+    this.wish = "";
+    this.open = "palette";
+  }
 
   key(event: KeyboardEvent): void {
     if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
-      this.open = this.open === "palette" ? null : "palette";
+      if (this.open === "palette") this.open = null;
+      else this.palette();
       return;
     }
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (this.open === "palette" && event.key.length === 1) {
+      event.preventDefault();
+      this.wish += event.key;
+      return;
+    }
     const isSecond = Date.now() - this.#afterG < PATIENCE;
     this.#afterG = 0;
     if (isSecond) {
