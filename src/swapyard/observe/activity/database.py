@@ -45,7 +45,7 @@ LARGE: Final = 50_000  # rows from which on sorting needs indexes, and sorting w
 
 # Rows of one INSERT. SQLite works without the GIL, but every statement gives it up and has to get it back from a busy loop:
 # once for many rows instead of for each.
-_AT_ONCE: Final = (128, 16, 1)
+_AT_ONCE: Final = (1024, 128, 16, 1)
 _SELECT: Final = (
     f"SELECT {', '.join('a.' + name for name in MAIN_COLUMNS)}, {', '.join('s.' + name for name in OUR_COLUMNS)}"
     " FROM activity AS a LEFT JOIN swapyard_activity AS s ON s.id = a.id"

@@ -28,6 +28,8 @@ from swapyard.observe.activity.statistics import Statistics
 from swapyard.observe.history import Change
 
 BATCH_SECONDS: Final = 0.05
+BUSY_SECONDS: Final = 0.25  # in a file, while a batch brings so many rows: each statement has to wait for the busy loop
+BUSY_ROWS: Final = 200
 FLOOD_SECONDS: Final = 1.0  # in memory, while a batch brings half of what is kept, or more
 RETRY_SECONDS: Final = 30.0
 MOST_WAITING: Final = 20_000  # rows, while the disk makes the writer wait; about 20 MB
@@ -203,7 +205,10 @@ class ActivityStore:
             self._warn(f"the activity store is too slow: {self._dropped} rows were dropped")
             self._dropped = 0
         self._write(batch)
-        self._pause = FLOOD_SECONDS if self._database.in_memory and 2 * len(batch) >= self._keep else BATCH_SECONDS
+        if self._database.in_memory:
+            self._pause = FLOOD_SECONDS if 2 * len(batch) >= self._keep else BATCH_SECONDS
+        else:
+            self._pause = BUSY_SECONDS if len(batch) >= BUSY_ROWS else BATCH_SECONDS
         self._stored([row_id for row_id, _ in batch])
 
     def _write(self, batch: Sequence[tuple[int, Activity]]) -> None:
