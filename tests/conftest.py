@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
 import os
 import signal
@@ -84,3 +85,12 @@ def children() -> set[int]:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
             found.update(map(int, (task / "children").read_text().split()))
     return found
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """What is gone in such a test was let go of, and not found by the collector of circles."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -43,12 +43,10 @@ def may_tell(text: bytes) -> bool:
     return any(key in text for key in _TELLING)
 
 
-class _Answer(msgspec.Struct, gc=False):
+class _Keys(msgspec.Struct, gc=False):
     """The outermost keys that matter. `response` (OpenAI's Responses), `message` (Anthropic) and `x_groq` may hold a `usage`
     in a stream; other engines keep texts under these names, so they are looked into only when they are objects."""
 
-    usage: ToldUsage | UnsetType | None = UNSET
-    timings: ToldTimings | UnsetType = UNSET
     metrics: Any = UNSET
     error: Any = None
     type: Any = None
@@ -57,22 +55,21 @@ class _Answer(msgspec.Struct, gc=False):
     x_groq: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Loose(msgspec.Struct, gc=False):
-    """The same of an engine that does not keep to the types."""
+class _Answer(_Keys, gc=False):
+    usage: ToldUsage | UnsetType | None = UNSET
+    timings: ToldTimings | UnsetType = UNSET
+
+
+class _Loose(_Keys, gc=False):
+    """An answer of an engine that does not keep to the types."""
 
     usage: Any = UNSET
     timings: Any = UNSET
-    metrics: Any = UNSET
-    error: Any = None
-    type: Any = None
-    response: msgspec.Raw = msgspec.Raw(b"")
-    message: msgspec.Raw = msgspec.Raw(b"")
-    x_groq: msgspec.Raw = msgspec.Raw(b"")
 
     def strict(self) -> _Answer:
         usage = self.usage if self.usage is UNSET else usage_of(self.usage)
         timings = self.timings if self.timings is UNSET else timings_of(self.timings)
-        return _Answer(usage, timings, self.metrics, self.error, self.type, self.response, self.message, self.x_groq)
+        return _Answer(self.metrics, self.error, self.type, self.response, self.message, self.x_groq, usage, timings)
 
 
 _answer: Final = msgspec.json.Decoder(_Answer)

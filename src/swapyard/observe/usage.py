@@ -63,9 +63,7 @@ class DocumentTap(UsageTap):
 
     def __init__(self, *, last_only: bool = False, failed: bool = False, clock: Clock = time.monotonic) -> None:
         """`last_only`: of an array only the last element counts. `failed`: the answer tells what went wrong."""
-        self._clock = clock
-        self.first_token_at = 0.0
-        self.unreadable = ""
+        super().__init__(clock)
         self._last_only = last_only
         self._failed = failed
         self._whole = b""  # while it is a single short piece, as most answers are
