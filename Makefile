@@ -23,7 +23,7 @@ test: packages .stamps/dev .stamps/engine check page ui-check
 	$(BIN)/python -m pytest -q -n auto $(ALONE:%=--ignore=%) $(ARGS)
 	$(BIN)/python -m pytest -q $(ALONE) $(ARGS)
 
-# A compiler for the engine, curl, a browser, ...: installed by root on Debian, named elsewhere.
+# curl, a browser, ...: installed by root on Debian, named elsewhere.
 packages:
 	@.ci/packages
 
@@ -83,8 +83,8 @@ $(BIN)/python:
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@mkdir -p .stamps && touch $@ .stamps/run
 
-# llama-cpp-python is compiled on installation: about 8 minutes on two cores, then pip's cache has it.
-.stamps/engine: pyproject.toml | packages .stamps/dev
+# llama.cpp's server, for the tests.
+.stamps/engine: pyproject.toml | .stamps/dev
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,engine]'
 	@touch $@
 

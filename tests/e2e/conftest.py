@@ -285,7 +285,7 @@ def zoo(shared_swapyard: Swapyard, scripted: Callable[..., str]) -> Iterator[Run
 @pytest.fixture(scope="session")
 def gguf_models(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
     """Two tiny models that say different things."""
-    missing = [name for name in ("gguf", "llama_cpp") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("gguf", "xllamacpp") if importlib.util.find_spec(name) is None]
     if missing:
         pytest.fail(f"the real engine is not installed ({', '.join(missing)} missing): `make test` installs it")
     folder = tmp_path_factory.mktemp("models")
@@ -303,10 +303,11 @@ def gguf_model(gguf_models: Sequence[Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def engine_command() -> Callable[..., str]:
-    """The `cmd` that serves a model file with the real engine. It has no /health: its checkEndpoint is /v1/models."""
+    """The `cmd` that serves a model file with llama.cpp's server: `engine_command(path, "--embeddings", alias="name")`."""
 
-    def command(model: Path, *, alias: str = "tiny", port: str = "${PORT}") -> str:
-        arguments = ["--model", str(model), "--model_alias", alias, "--n_ctx", "512", "--host", "127.0.0.1"]
-        return shlex.join([sys.executable, "-m", "llama_cpp.server", *arguments]) + f" --port {port}"
+    def command(model: Path, *flags: str, alias: str = "tiny", port: str = "${PORT}") -> str:
+        program = [sys.executable, str(Path(__file__).with_name("llama_server.py")), "--model", str(model), "--alias", alias]
+        # One thread: more of them wait for each other by spinning, which takes for ever on a busy machine.
+        return shlex.join([*program, "--ctx-size", "512", "--threads", "1", *flags]) + f" --port {port}"
 
     return command

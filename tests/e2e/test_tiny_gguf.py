@@ -37,7 +37,7 @@ def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> 
         assert process.poll() is None, f"the engine ended with {process.returncode}"
         assert time.monotonic() < deadline, "the engine is not ready after 30 s"
         try:
-            if client.get("/v1/models").status_code == 200:
+            if client.get("/health").status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

@@ -23,7 +23,7 @@ HEADS = 4
 LAYERS = 2
 CONTEXT = 2048
 
-SPECIAL = ("<unk>", "<s>", "</s>")
+SPECIAL = ("<unk>", "<s>", "</s>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>")
 VOCABULARY = len(SPECIAL) + 256
 SPEAKABLE = string.ascii_lowercase + " "
 BIAS = 8.0  # in logits, far above what random weights reach
@@ -60,8 +60,8 @@ def write_tiny_gguf(path: Path, *, seed: int = 1, name: str = "tiny") -> Path:
 
 
 def add_vocabulary(writer: gguf.GGUFWriter) -> None:
-    """Three special tokens, then one token per byte: any text can be tokenised, and any token is one byte of text."""
-    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL] + [gguf.TokenType.BYTE] * 256
+    """The special tokens, then one token per byte: any text can be tokenised, and any token is one byte of text."""
+    kinds = [gguf.TokenType.UNKNOWN, *[gguf.TokenType.CONTROL] * (len(SPECIAL) - 1), *[gguf.TokenType.BYTE] * 256]
     writer.add_vocab_size(VOCABULARY)
     writer.add_tokenizer_model("llama")
     writer.add_token_list([*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))])
@@ -70,6 +70,9 @@ def add_vocabulary(writer: gguf.GGUFWriter) -> None:
     writer.add_unk_token_id(0)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
+    keys = gguf.Keys.Tokenizer
+    for number, key in enumerate((keys.FIM_PRE_ID, keys.FIM_SUF_ID, keys.FIM_MID_ID), 3):
+        writer.add_uint32(key, number)  # so that it can fill in the middle of code
     writer.add_chat_template(CHAT_TEMPLATE)
 
 
