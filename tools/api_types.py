@@ -18,7 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Struct, UnsetType
 
-from swapyard.api import catalog, details, load, profiles, running, status, transitions
+from swapyard.api import catalog, details, load, parameters, profiles, running, status, transitions
 from swapyard.observe import captures, history
 from swapyard.observe.activity import rows as activity
 from swapyard.observe.activity import statistics
@@ -42,6 +42,7 @@ PAYLOADS: dict[str, type[Struct]] = {
     "ModelRouting": details.Routing,
     "MemorySample": details.MemorySample,
     "ModelMemory": details.Memory,
+    "ModelParameter": parameters.Parameter,
     "CatalogEntry": catalog.Entry,
     "Catalog": catalog.Catalog,
     "ModelDetails": details.Details,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swapyard.api.answers import json_answer
+from swapyard.api.parameters import Parameter, Parameters
 from swapyard.api.services import Neighbours, RunFacts, Services, Some
 from swapyard.config.schema import Config
 from swapyard.errors import MethodNotAllowed, NotFound
@@ -114,7 +115,8 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 class Details(Struct, frozen=True, kw_only=True):
     """`limit`: how many requests are served at once; `running` + `queued` are admitted. `memory`: null where it was never
-    seen to run. `routing`: null in the list of all models."""
+    seen to run. `routing`: null in the list of all models. `parameters`: as its server tells, while it is ready; none in
+    that list."""
 
     id: str
     name: str
@@ -127,6 +129,7 @@ class Details(Struct, frozen=True, kw_only=True):
     run: Run | None
     memory: Memory | None
     routing: Routing | None
+    parameters: list[Parameter]
     running: int
     limit: int
     queued: int
@@ -152,6 +155,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def routes(services: Services) -> list[Route]:
+    servers = Parameters()
+
     def local(request: Request) -> str:
         name = request.path_params["id"]
         command = COMMANDS.get(name.partition("/")[0])
@@ -165,8 +170,8 @@ def routes(services: Services) -> list[Route]:
     async def details(request: Request) -> Response:
         """One model: its run, requests, loads, last error and last changes."""
         model = local(request)
-        neighbours = await asyncio.to_thread(services.neighbours, model)
-        return json_answer(await _details(services, model, _routing(services.config(), model, neighbours)))
+        routing = _routing(services.config(), model, await asyncio.to_thread(services.neighbours, model))
+        return json_answer(await _details(services, model, routing, servers))
 
     async def all_loaded(_request: Request) -> Response:
         """Every model that is not stopped, or whose last run failed, in detail."""
@@ -190,12 +195,17 @@ async def loaded(services: Services) -> DetailsList:
     return DetailsList([await _details(services, model) for model in wanted])
 
 
-async def _details(services: Services, model: str, routing: Routing | None = None) -> Details:
-    """`routing`: None in the list, where there is less of everything."""
+async def _details(
+    services: Services, model: str, routing: Routing | None = None, servers: Parameters | None = None
+) -> Details:
+    """`routing` and `servers`: None in the list, where there is less of everything."""
     facts = services.facts(model)
     configured = services.config().models[model]
     loads = services.history.loads(model)
     run = await _run(services, model, facts.run, configured.ttl) if facts.run is not None else None
+    told: list[Parameter] = []
+    if servers is not None and run is not None and facts.state == "ready":
+        told = await servers.of(model, run.id, configured.proxy)
     return Details(
         id=model,
         name=configured.name,
@@ -208,6 +218,7 @@ async def _details(services: Services, model: str, routing: Routing | None = Non
         run=run,
         memory=_seen(services, model, with_samples=routing is not None),
         routing=routing,
+        parameters=told,
         running=facts.serving,
         limit=facts.limit,
         queued=facts.queued,

@@ -94,6 +94,11 @@ export interface ModelMemory {
   samples: MemorySample[];
 }
 
+export interface ModelParameter {
+  name: string;
+  value: string;
+}
+
 export interface CatalogEntry {
   id: string;
   group?: string;
@@ -120,6 +125,7 @@ export interface ModelDetails {
   run: ModelRun | null;
   memory: ModelMemory | null;
   routing: ModelRouting | null;
+  parameters: ModelParameter[];
   running: number;
   limit: number;
   queued: number;

@@ -10,6 +10,13 @@ export function waitingFor(request: Inflight, nameOf: (id: string) => string): s
   return request.phase === "queued" ? "waits for its turn" : "";
 }
 
+/** "Place 1 of 3": the queue is one for all models. `all`: the requests under way. */
+export function placeOf(request: Inflight, all: readonly Inflight[]): string {
+  if (!request.position) return "Queued";
+  const many = Math.max(request.position, all.filter(({ phase }) => phase === "queued").length);
+  return `Place ${request.position} of ${many}`;
+}
+
 /** "a and b must finish first", "a is busy", "another model is being loaded". */
 function named(reason: string, nameOf: (id: string) => string): string {
   const [, models = "", rest = ""] = /^(.+)( must finish first| is busy)$/.exec(reason) ?? [];

@@ -8,9 +8,10 @@ const request = (more: Partial<Inflight>): Inflight => ({
 });
 
 test("a queued request tells its place, and a server without phases is not guessed at", () => {
-  expect(phaseLook(request({ phase: "queued", position: 2 })).text).toBe("Queued, place 2");
-  expect(phaseLook(request({ phase: "loading" })).text).toBe("Model loads");
-  expect(phaseLook(request({})).text).toBe("Under way");
+  const queued = [1, 2, 3].map((position) => request({ phase: "queued", position }));
+  expect(phaseLook(queued[1]!, queued).text).toBe("Queued, place 2 of 3");
+  expect(phaseLook(request({ phase: "loading" }), []).text).toBe("Model loads");
+  expect(phaseLook(request({}), []).text).toBe("Under way");
 });
 
 test("time passes by this browser's clock", () => {

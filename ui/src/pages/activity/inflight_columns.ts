@@ -3,6 +3,7 @@ import { bytes, wholeDuration } from "../../lib/format";
 import type { IconName } from "../../lib/icons";
 import type { Inflight } from "../../lib/inflight";
 import type { Tone } from "../../lib/states";
+import { placeOf } from "../../lib/waiting";
 import type { ColumnChoice } from "./columns";
 
 export interface InflightColumn extends ColumnChoice {
@@ -39,10 +40,10 @@ const PHASES: Record<string, PhaseLook> = {
   streaming: { text: "Answers", icon: "send", tone: "ok" },
 };
 
-/** Of a server that tells no phase: only that it is under way. */
-export function phaseLook(request: Inflight): PhaseLook {
+/** Of a server that tells no phase: only that it is under way. `all`: the requests under way, of all models. */
+export function phaseLook(request: Inflight, all: readonly Inflight[]): PhaseLook {
   const look = PHASES[request.phase ?? ""] ?? { text: "Under way", icon: "loading", tone: "idle" };
-  return request.phase === "queued" && request.position ? { ...look, text: `Queued, place ${request.position}` } : look;
+  return request.phase === "queued" && request.position ? { ...look, text: `Queued, ${placeOf(request, all).toLowerCase()}` } : look;
 }
 
 /** Seconds since it began, by this browser's clock only. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ModelDetails } from "../../lib/api.gen";
+import type { ModelDetails } from "./api.gen";
 import { loadProgress } from "./load_progress";
 
 function model(uptime: number, median: number | null): ModelDetails {

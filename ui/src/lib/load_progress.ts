@@ -1,5 +1,5 @@
 // How far a load is: by the median of the past ones.
-import type { ModelDetails } from "../../lib/api.gen";
+import type { ModelDetails } from "./api.gen";
 
 export interface LoadProgress {
   /** Seconds since it began. */

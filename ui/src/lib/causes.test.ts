@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import type { Change } from "./api.gen";
+import { presentCause, why } from "./causes";
+
+const change = (more: Partial<Change>): Change => ({ id: 1, at: 0, model: "hare", run: 1, state: "stopping", cause: "", ...more });
+const nameOf = (id: string): string => ({ owl: "Owl" })[id] ?? id;
+
+test.each([
+  [{ state: "ready", cause: "after 2 s", seconds: 2 }, "loaded in 2.0 s"],
+  [{ cause: "idle for its ttl", reason: "idle" }, "idle for its ttl"],
+  [{ cause: "evicted for owl", reason: "evicted", for_model: "owl" }, "makes room for Owl"],
+  [{ cause: 'model "hare" exited with code 7 while it served; its last output:\nboom', reason: "crashed" }, 'model "hare" exited with code 7 while it served.'],
+  [{ state: "stopped", cause: "exited", seconds: 75 }, "exited, after 1 min 15 s"],
+] satisfies [Partial<Change>, string][])("%o", (told, words) => expect(why(change(told), nameOf)).toBe(words));
+
+test("why a model that has stopped went is what made it stop", () => {
+  const idle = change({ id: 2, cause: "idle for its ttl" });
+  expect(presentCause("hare", [change({ id: 4, model: "owl" }), change({ id: 3, state: "stopped", cause: "exited" }), idle])).toBe(idle);
+  expect(presentCause("hare", [])).toBeNull();
+});
