@@ -15,6 +15,7 @@ from starlette.types import Message, Send
 
 from swapyard.api.app import make_app
 from swapyard.api.services import Build, Facts, Neighbours, Services
+from swapyard.api.status import Origin
 from swapyard.config.schema import Config
 from swapyard.observe.bus import Bus
 from swapyard.observe.history import History
@@ -108,6 +109,7 @@ class Yard:
                 build=Build("1.2.3", "c0ffee", "2026-11-22"),
                 started=1_700_000_000,
                 config=lambda: self.config,
+                origin=lambda: Origin(("/etc/swapyard.yaml",), True),
                 names=lambda: Names(self.config),
                 logs=self.logs,
                 states=lambda: self.states,

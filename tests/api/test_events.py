@@ -79,7 +79,11 @@ async def test_a_stream_begins_with_the_present_state(yard: Yard) -> None:
         {"id": "p/m", "name": "", "description": "", "state": "", "unlisted": False, "peerID": "p"},
         {"id": "p/n", "name": "", "description": "", "state": "", "unlisted": False, "peerID": "p"},
     ]
-    assert told[3][1] == {"activity": {"session_id": ["X-Session-ID", "X-Litellm-Session-Id"]}, "profiles": []}
+    assert told[3][1] == {
+        "activity": {"session_id": ["X-Session-ID", "X-Litellm-Session-Id"]},
+        "profiles": [],
+        "config": {"files": ["/etc/swapyard.yaml"], "watched": True},
+    }
     assert told[4][1] == {"active": "night"}
     assert told[5][1] == {"operation": "snapshot"}
     assert told[6][1] == {"count": 0, "waiting": []}

@@ -58,7 +58,7 @@ def test_before_a_load_it_is_told_what_would_have_to_go(stopped: str, desktop: P
     desktop.get_by_role("button", name="Load Tortoise").click()
     expect(desktop.get_by_role("button", name="Unload Tortoise")).to_be_visible()
     expect(desktop.get_by_role("button", name="Unload Hare")).to_have_count(0)
-    expect(desktop.locator("section", has_text="Lately")).to_contain_text("makes room for Tortoise")
+    expect(desktop.locator("section", has_text="Lately")).to_contain_text("made room for Tortoise")
 
 
 def test_where_it_could_not_be_seen_before_it_is_asked(stopped: str, phone: Page) -> None:

@@ -101,7 +101,7 @@ def present_state(services: Services) -> list[tuple[str, object]]:
     config = services.config()
     return [
         ("modelStatus", model_status(config, services.states())),
-        ("uiConfig", ui_config(config)),
+        ("uiConfig", ui_config(config, services.origin())),
         ("profileChanged", {"active": services.active_profile()}),
         ("inflight", services.inflight()),  # brings those who wait up to date
         ("queue", services.queue()),

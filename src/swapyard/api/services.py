@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from swapyard.api.status import Origin
 from swapyard.config.schema import Config
 from swapyard.errors import RequestError
 from swapyard.observe.activity import ActivityStore
@@ -125,6 +126,7 @@ class Neighbours:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`started`: seconds since the epoch.
+    `origin`: where the configuration comes from.
     `states`: model id -> `starting`, `ready` or `stopping`, for every model that is not stopped.
     `facts`: of a model of the configuration; asking changes nothing.
     `neighbours`: who can run beside a model of the configuration; None where only its planner knows.
@@ -146,6 +148,7 @@ class Services:
     build: Build
     started: int
     config: Callable[[], Config]
+    origin: Callable[[], Origin]
     names: Callable[[], Names]
     logs: Logs
     states: Callable[[], Mapping[str, str]]

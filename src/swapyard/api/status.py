@@ -6,15 +6,31 @@ Without Starlette, because news are told before the control plane has been loade
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from msgspec import UNSET, Struct, UnsetType, field
 
 from swapyard.config.schema import Capabilities, Config
 
 
-def ui_config(config: Config) -> object:
-    return {"activity": {"session_id": list(config.session_headers)}, "profiles": sorted(config.profiles)}
+class Origin(Struct, frozen=True):
+    """Where a configuration comes from: the absolute paths of its files, and whether a change of them is noticed."""
+
+    files: tuple[str, ...]
+    watched: bool
+
+
+def origin_of(files: Sequence[Path], *, watched: bool) -> Origin:
+    return Origin(tuple(str(path.absolute()) for path in files), watched)
+
+
+def ui_config(config: Config, origin: Origin) -> object:
+    return {
+        "activity": {"session_id": list(config.session_headers)},
+        "profiles": sorted(config.profiles),
+        "config": origin,
+    }
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swapyard import __version__
-from swapyard.api.status import model_status, ui_config
+from swapyard.api.status import model_status, origin_of, ui_config
 from swapyard.app.accounts import Accounts
 from swapyard.app.control_plane import LateControlPlane
 from swapyard.app.leftovers import give_back_leftovers
@@ -98,6 +98,7 @@ class App:
         config = loaded.config
         self.loop = loop
         self.config = config
+        self.origin = origin_of(loaded.sources, watched=options.watch is not None)
         self._options = options
         self.logs = Logs(
             to_stdout=config.log_to_stdout,
@@ -169,6 +170,7 @@ class App:
             build=build,
             started=int(time.time()),
             config=lambda: self.config,
+            origin=lambda: self.origin,
             names=lambda: self.gateway.state.names,
             logs=self.logs,
             states=self.states,
@@ -357,6 +359,7 @@ class App:
         replaced = replaced_models(old, new)
         self.activate_profile(None)
         self.config = new
+        self.origin = origin_of(loaded.sources, watched=self.origin.watched)
         change_accounts()
         self.logs.configure(level=new.log_level, time_format=new.log_time_format, format=new.log_format)
         self.gateway.state = state
@@ -367,7 +370,7 @@ class App:
         scheduler = new.routing.scheduler
         another = partial(scheduler_of, scheduler) if scheduler != old.routing.scheduler else None
         self.engine.change_policy(policy, launchpad, replaced, another)
-        self.news.config_changed(ui_config(new))
+        self.news.config_changed(ui_config(new, self.origin))
         self._warn(loaded)
         self.log.info(
             "configuration reloaded: %d models%s",

@@ -7,7 +7,7 @@ import { firstLine } from "./format";
 import { live } from "./live.svelte";
 import { notifications } from "./notifications.svelte";
 import { link } from "./router.svelte";
-import { toasts } from "./toasts.svelte";
+import { type ToastAction, toasts } from "./toasts.svelte";
 
 /** The models whose load this page has asked for and that have not begun to load: they wait for others. */
 export const pending = new SvelteSet<string>();
@@ -21,7 +21,7 @@ export async function loadModel(id: string): Promise<void> {
     if (begun.state !== "stopped") pending.delete(id);
   } catch (error) {
     pending.delete(id);
-    failed(`${nameOf(id)} could not be loaded`, error, id);
+    failed(`${nameOf(id)} could not be loaded`, error, id, () => loadModel(id));
   }
 }
 
@@ -32,7 +32,7 @@ export function watchFailures(): void {
     pending.delete(change.model);
     if (isFailure(change)) {
       const what = change.reason === "crashed" ? "crashed" : "could not be loaded";
-      failed(`${nameOf(change.model)} ${what}`, new Error(change.cause), change.model);
+      failed(`${nameOf(change.model)} ${what}`, new Error(change.cause), change.model, () => loadModel(change.model));
     }
   });
 }
@@ -44,7 +44,7 @@ export async function stopLoading(id: string): Promise<void> {
     await send("DELETE", `api/models/load/${inPath(id)}`);
     await send("POST", `api/models/unload/${inPath(id)}`);
   } catch (error) {
-    failed(`${nameOf(id)} could not be stopped`, error, id);
+    failed(`${nameOf(id)} could not be stopped`, error, id, () => stopLoading(id));
   }
 }
 
@@ -52,7 +52,7 @@ export async function unloadModel(id: string): Promise<void> {
   try {
     await send("POST", `api/models/unload/${inPath(id)}`);
   } catch (error) {
-    failed(`${nameOf(id)} could not be unloaded`, error, id);
+    failed(`${nameOf(id)} could not be unloaded`, error, id, () => unloadModel(id));
   }
 }
 
@@ -61,7 +61,7 @@ export async function unloadAll(): Promise<void> {
     await send("POST", "api/models/unload");
     toasts.add({ tone: "ok", title: "All models are unloaded" });
   } catch (error) {
-    toasts.add({ tone: "bad", title: "The models could not be unloaded", text: reason(error) });
+    failed("The models could not be unloaded", error, null, unloadAll);
   }
 }
 
@@ -78,7 +78,7 @@ export async function setProfile(name: string | null): Promise<void> {
   try {
     await send("PUT", "api/profiles/active", { name });
   } catch (error) {
-    toasts.add({ tone: "bad", title: "The profile could not be switched", text: reason(error) });
+    failed("The profile could not be switched", error, null, () => setProfile(name));
   }
 }
 
@@ -87,7 +87,7 @@ export async function cancelRequest(id: string): Promise<void> {
     await send("POST", `api/inflight/${encodeURIComponent(id)}/cancel`);
   } catch (error) {
     if (error instanceof ApiError && error.code === "not_found" && !live.inflight.some((request) => request.id === id)) return; // over
-    toasts.add({ tone: "bad", title: "The request could not be cancelled", text: reason(error) });
+    failed("The request could not be cancelled", error, null, () => cancelRequest(id));
   }
 }
 
@@ -95,6 +95,9 @@ export function nameOf(id: string): string {
   return live.model(id)?.name || id;
 }
 
-function failed(title: string, error: unknown, model: string): void {
-  toasts.add({ tone: "bad", title, text: firstLine(reason(error)), action: { label: "Show its log", href: link("model", { id: model, tab: "logs" }) } });
+/** `model`: whose log may tell more. */
+function failed(title: string, error: unknown, model: string | null, again: () => Promise<void>): void {
+  const actions: ToastAction[] = [{ label: "Try again", run: () => void again() }];
+  if (model !== null) actions.push({ label: "Show its log", href: link("model", { id: model, tab: "logs" }) });
+  toasts.add({ tone: "bad", title, text: firstLine(reason(error)), actions });
 }

@@ -9,6 +9,8 @@ test.each([
   [{ state: "ready", cause: "after 2 s", seconds: 2 }, "loaded in 2.0 s"],
   [{ cause: "idle for its ttl", reason: "idle" }, "idle for its ttl"],
   [{ cause: "evicted for owl", reason: "evicted", for_model: "owl" }, "makes room for Owl"],
+  [{ state: "stopped", cause: "evicted for owl", reason: "evicted", for_model: "owl", seconds: 75 }, "made room for Owl, after 1 min 15 s"],
+  [{ state: "stopped", cause: 'model "hare" exited with code 3 after 0.1 s, before it was ready', reason: "start_failed", seconds: 0.1 }, 'model "hare" exited with code 3 after 0.1 s, before it was ready'],
   [{ cause: 'model "hare" exited with code 7 while it served; its last output:\nboom', reason: "crashed" }, 'model "hare" exited with code 7 while it served.'],
   [{ state: "stopped", cause: "exited", seconds: 75 }, "exited, after 1 min 15 s"],
 ] satisfies [Partial<Change>, string][])("%o", (told, words) => expect(why(change(told), nameOf)).toBe(words));

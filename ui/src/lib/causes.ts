@@ -1,13 +1,15 @@
 // Why a model changed, in a few words: the same in every list.
 import type { Change } from "./api.gen";
+import { isFailure } from "./details.svelte";
 import { duration, firstLine } from "./format";
 
 /** Without the state itself, which stands beside it. `nameOf`: a model's name by its id. */
 export function why(change: Change, nameOf: (id: string) => string): string {
   if (change.state === "ready") return change.seconds != null ? `loaded in ${duration(change.seconds)}` : "";
-  if (change.state === "stopped") return change.seconds != null ? `${change.cause}, after ${duration(change.seconds)}` : change.cause;
-  if (change.for_model) return `${change.reason === "evicted" ? "makes room for" : change.cause} ${nameOf(change.for_model)}`;
-  return firstLine(change.cause);
+  if (isFailure(change)) return firstLine(change.cause);
+  const isOver = change.state === "stopped";
+  const cause = change.reason === "evicted" ? `${isOver ? "made" : "makes"} room for ${nameOf(change.for_model ?? "")}` : firstLine(change.cause);
+  return isOver && change.seconds != null ? `${cause}, after ${duration(change.seconds)}` : cause;
 }
 
 /** Why the model is in its present state: of one that has stopped, why it was made to. `changes`: of all models, the newest first. */

@@ -38,6 +38,8 @@ class Live {
   profile = $state<string | null>(null);
   /** The ids of all. */
   profiles = $state.raw<readonly string[]>([]);
+  /** The configuration's files, and whether Swapyard notices when they change; null: not told yet. */
+  config = $state.raw<{ files: readonly string[]; watched: boolean } | null>(null);
   /** Request headers that name a session. */
   sessionHeaders = $state.raw<readonly string[]>([]);
   /** Counts up with every finished request; 0: none yet. */
@@ -187,7 +189,8 @@ class Live {
         this.profile = (parsed as { active: string | null }).active;
         break;
       case "uiConfig": {
-        const { activity, profiles } = parsed as { activity?: { session_id?: string[] }; profiles?: string[] };
+        const { activity, profiles, config } = parsed as { activity?: { session_id?: string[] }; profiles?: string[]; config?: { files: string[]; watched: boolean } };
+        this.config = config ?? null;
         this.sessionHeaders = activity?.session_id ?? [];
         this.profiles = profiles ?? [];
         break;

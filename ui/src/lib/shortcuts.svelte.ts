@@ -5,7 +5,7 @@ import { routes } from "./routes";
 const PATIENCE = 1200; // ms between g and the second key
 
 export const SHORTCUTS: readonly { keys: string; does: string }[] = [
-  { keys: "Ctrl K", does: "Command palette: go to, load, unload, switch the profile" },
+  { keys: "Ctrl K", does: "Command palette: go to, load, unload, switch the profile, copy a call" },
   ...routes.flatMap(({ key, title }) => (key ? [{ keys: `g ${key}`, does: `Go to ${title}` }] : [])),
   { keys: "/", does: "Search on this page" },
   { keys: "j k", does: "Next and previous row of a list" },

@@ -3,12 +3,18 @@ import type { Tone } from "./states";
 
 const SHOWN = 6000; // ms
 
+export interface ToastAction {
+  label: string;
+  href?: string;
+  run?: () => void;
+}
+
 export interface Toast {
   id: number;
   tone: Tone;
   title: string;
   text?: string;
-  action?: { label: string; href?: string; run?: () => void };
+  actions?: readonly ToastAction[];
 }
 
 class Toasts {

@@ -11,6 +11,8 @@ const MARGIN = 500; // ms by which a timer may be early
 export class Machine {
   system = $state.raw<SystemSample | null>(null);
   gpus = $state.raw<readonly GpuSample[]>([]);
+  /** Everybody who was asked for GPUs has failed to tell of one. */
+  hasNoGpu = $state(false);
   /** The server has said what there is, or that it does not measure. */
   isKnown = $state(false);
   #isOff = false;
@@ -31,6 +33,7 @@ export class Machine {
   #show(samples: Samples): void {
     this.system = samples.sys_stats?.at(-1) ?? this.system;
     if (samples.gpu_stats?.length) this.gpus = newest(samples.gpu_stats);
+    this.hasNoGpu = !this.gpus.length && !!samples.sources?.some(({ problem }) => problem);
     this.#last = samples.sys_stats?.at(-1)?.timestamp ?? this.#last;
     this.#askedAt = Date.now();
   }

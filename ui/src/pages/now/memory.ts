@@ -20,6 +20,8 @@ export interface Samples {
   enabled: boolean;
   sys_stats: SystemSample[] | null;
   gpu_stats: GpuSample[] | null;
+  /** Who was asked for GPUs. `problem`: why it tells of none. */
+  sources?: { name: string; gpus: number; problem: string }[];
 }
 
 export interface ModelMemory {
