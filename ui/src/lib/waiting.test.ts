@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Inflight } from "./inflight";
-import { waitingFor } from "./waiting";
+import { loadsUntil, placeOf, waitingFor } from "./waiting";
 
 const NAMES: Record<string, string> = { hare: "Hare", owl: "Owl", "org/m:q4": "Magpie" };
 const nameOf = (id: string): string => NAMES[id] ?? id;
@@ -19,3 +19,20 @@ test.each([
   [{ phase: "streaming" }, ""],
   [{}, ""],
 ] satisfies [Partial<Inflight>, string][])("%o", (told, words) => expect(waitingFor(request(told), nameOf)).toBe(words));
+
+test("a place is one among the requests, and loads that somebody asked for take none", () => {
+  const line = [
+    request({ id: "3", model: "owl", phase: "queued", position: 4 }),
+    request({ id: "1", model: "hare", phase: "streaming" }),
+    request({ id: "2", model: "hare", phase: "queued", position: 2 }),
+    request({ id: "4", model: "magpie", phase: "loading" }),
+  ];
+  expect(line.map((each) => placeOf(each, line))).toEqual(["Place 2 of 2", "Queued", "Place 1 of 2", "Queued"]);
+});
+
+test("what is to be loaded until its turn: each model once, in their order, but for those that are ready", () => {
+  const line = ["hare", "owl", "hare", "magpie", "owl", "later"].map((model, at) => request({ id: `${at}`, model, phase: "queued", position: at + 1 }));
+  expect(loadsUntil(line[4]!, line, () => false)).toEqual(["hare", "owl", "magpie"]);
+  expect(loadsUntil(line[4]!, line, (model) => model === "owl")).toEqual(["hare", "magpie"]);
+  expect(loadsUntil(line[0]!, line, (model) => model === "hare")).toEqual([]);
+});

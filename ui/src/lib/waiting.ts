@@ -1,4 +1,4 @@
-// What a request waits for, in words: the same on every page.
+// What a request waits for, in words, its place among those who wait, and what has to be loaded before it: the same on every page.
 import type { Inflight } from "./inflight";
 
 /** "" where it does not wait. The server's sentences name models by their ids; here they have their names. */
@@ -10,11 +10,24 @@ export function waitingFor(request: Inflight, nameOf: (id: string) => string): s
   return request.phase === "queued" ? "waits for its turn" : "";
 }
 
-/** "Place 1 of 3": the queue is one for all models. `all`: the requests under way. */
+/** "Place 1 of 3" among the requests under way that queue, for whatever model. On the server a load that somebody asked for has a
+ * place, too, but it is nobody's turn: whoever asks for a model after loading it is the first, not the second. */
 export function placeOf(request: Inflight, all: readonly Inflight[]): string {
-  if (!request.position) return "Queued";
-  const many = Math.max(request.position, all.filter(({ phase }) => phase === "queued").length);
-  return `Place ${request.position} of ${many}`;
+  if (request.phase !== "queued" || !request.position) return "Queued";
+  const line = inLine(all);
+  const before = line.filter(({ position }) => (position ?? Infinity) < request.position!).length;
+  return `Place ${before + 1} of ${Math.max(before + 1, line.length)}`;
+}
+
+/** The models that have to be loaded one after the other until it is served, the nearest first. `isReady` ones need no load. */
+export function loadsUntil(request: Inflight, all: readonly Inflight[], isReady: (model: string) => boolean): string[] {
+  const line = inLine(all);
+  const before = line.slice(0, line.findIndex(({ id }) => id === request.id));
+  return [...new Set([...before, request].map(({ model }) => model))].filter((model) => !isReady(model));
+}
+
+function inLine(all: readonly Inflight[]): Inflight[] {
+  return all.filter(({ phase }) => phase === "queued").sort((a, b) => (a.position ?? Infinity) - (b.position ?? Infinity));
 }
 
 /** "a and b must finish first", "a is busy", "another model is being loaded". */

@@ -26,11 +26,13 @@ export interface Failure {
 
 /** What `Waiting` shows: an answer, or a job, before there is anything of it. */
 export interface Waits {
+  /** As it was asked with: `isAbout` finds the request under way by it. */
+  readonly id: string;
   readonly model: string;
   readonly asked: number;
   readonly phase: Phase;
+  /** In the queue, where nothing but the text of a load tells it. */
   readonly position: number | null;
-  readonly waitingFor: string;
   readonly loading: string;
   readonly segments: readonly Segment[];
 }
@@ -45,10 +47,7 @@ export class Answering {
   /** What the server said while the model was loaded. */
   loading = $state("");
   phase = $state<Phase>("sent");
-  /** In the queue, from 1. */
   position = $state<number | null>(null);
-  /** What it waits for, in the server's words. */
-  waitingFor = $state("");
   segments = $state.raw<readonly Segment[]>([]);
   error = $state.raw<Failure | null>(null);
   numbers = $state.raw<Numbers | null>(null);
@@ -147,7 +146,6 @@ export class Answering {
   #isReady(now: number): void {
     this.#ready ??= now;
     this.position = null;
-    this.waitingFor = "";
     if (!this.#first) this.#enter("prefill", now);
   }
 
@@ -159,7 +157,6 @@ export class Answering {
     const now = Date.now();
     if (found.phase === "queued" || found.phase === "loading") {
       this.position = found.position ?? null;
-      this.waitingFor = [found.waiting_for ?? []].flat().join(", ");
       notifications.expect(found.model);
       this.#enter(found.phase, now);
     } else if (found.phase === "prefill") {

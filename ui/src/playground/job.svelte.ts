@@ -16,8 +16,7 @@ class Job implements Waits {
   readonly asked = Date.now();
   readonly loading = "";
   phase = $state<Phase>("sent");
-  position = $state<number | null>(null);
-  waitingFor = $state("");
+  readonly position = null;
   segments = $state.raw<readonly Segment[]>([{ phase: "sent", from: this.asked, to: null }]);
   readonly abort = new AbortController();
 
@@ -26,8 +25,6 @@ class Job implements Waits {
   look(): void {
     const found = live.inflight.find((request) => isAbout(request, this.id));
     if (!found?.phase) return;
-    this.position = found.position ?? null;
-    this.waitingFor = [found.waiting_for ?? []].flat().join(", ");
     const phase = found.phase === "receiving" ? "sent" : found.phase;
     if (phase === "queued" || phase === "loading") notifications.expect(found.model);
     if (phase === this.phase) return;
