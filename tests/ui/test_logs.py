@@ -31,18 +31,31 @@ def lines(page: Page, title: str) -> Any:
     return page.get_by_role("region", name=f"Lines of {title}", exact=True)
 
 
-def test_the_log_goes_on_and_the_pages_own_requests_are_hidden(talkative: str, window: Page) -> None:
+def test_the_log_goes_on_and_probes_and_the_pages_own_requests_are_hidden(talkative: str, window: Page) -> None:
+    httpx.get(f"{talkative}/health", timeout=ANSWERED)
+    window.goto(f"{talkative}/ui/playground/chat")  # asks for the models
+    expect(window.get_by_role("button", name=re.compile("^Model: "))).to_be_visible()
     window.goto(f"{talkative}/ui/logs")
     log = lines(window, "Everything")
     expect(log).to_contain_text("POST /v1/embeddings")
-    visible = log.locator("div:not([hidden])").filter(has_text="[INFO] Request")
-    expect(visible.filter(has_text="/ui/")).to_have_count(0)
+    visible = log.locator("div:not([hidden])")
     expect(visible.filter(has_text="POST /v1/embeddings").nth(59)).to_be_attached()  # all that were asked before
-    before = visible.count()
+    noise = ("/ui/", "GET /v1/models", '"GET /health', "log_server_r: done request: GET /health")
+    for each in noise:
+        expect(visible.filter(has_text=each)).to_have_count(0)
+    asked = visible.filter(has_text="[INFO] Request")
+    before = asked.count()
     ask(talkative)
-    expect(visible).to_have_count(before + 1)
-    window.get_by_role("button", name="Requests of this page").click()
-    expect(visible.filter(has_text="/ui/").first).to_be_attached()
+    expect(asked).to_have_count(before + 1)
+    chip = window.get_by_role("button", name=re.compile("^Probes and this page: "))
+    hidden = int(re.findall(r"[\d,]+", chip.inner_text())[0].replace(",", ""))
+    assert 0 < hidden <= log.locator("div[hidden]").count()
+    chip.click()
+    for each in noise:
+        expect(visible.filter(has_text=each).first).to_be_attached()
+    expect(chip).to_have_text(re.compile("shown$"))
+    window.reload()
+    expect(chip).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_filter_shows_marks_and_counts_what_matches(talkative: str, window: Page) -> None:

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compile, entriesOf, isOwn, levelOf, mergedByTime, modelOf, ranges, split, timeIn } from "./lines";
+import { compile, entriesOf, isNoise, levelOf, mergedByTime, modelOf, ranges, split, timeIn } from "./lines";
 
 test("a line's level is what it says, or what it sounds like", () => {
   expect(levelOf("[INFO] swapyard listens")).toBe("info");
@@ -16,13 +16,24 @@ test("a line's level is what it says, or what it sounds like", () => {
 
 test("the page's own requests are known by their path and the browser", () => {
   const line = (path: string, agent = "Mozilla/5.0"): string => `[INFO] Request 127.0.0.1 "GET ${path} HTTP/1.1" 200 12 "${agent}" 1ms`;
-  expect(["/ui/assets/core.js", "/ui", "/api/events", "/api/metrics/activity", "/logs/stream/hare", "/favicon.ico"].every((path) => isOwn(line(path)))).toBe(true);
-  expect(isOwn(`2026-01-31 12:00 ${line("/ui/")}`)).toBe(true);
-  expect(isOwn(line("/api/events", "curl/8"))).toBe(false);
-  expect(isOwn(line("/v1/models"))).toBe(false);
-  expect(isOwn(line("/uix"))).toBe(false);
-  expect(isOwn('[INFO] Request 1.1.1.1 "POST /api/models/unload HTTP/1.1" 200 1 "Mozilla/5.0" 1ms')).toBe(false);
+  expect(["/ui/assets/core.js", "/ui", "/api/events", "/api/metrics/activity", "/logs/stream/hare", "/favicon.ico", "/v1/models"].filter((path) => !isNoise(line(path)))).toEqual([]);
+  expect(isNoise(`2026-01-31 12:00 ${line("/ui/")}`)).toBe(true);
+  expect(["/api/events", "/v1/models"].some((path) => isNoise(line(path, "curl/8")))).toBe(false);
+  expect(isNoise(line("/uix"))).toBe(false);
+  expect(isNoise('[INFO] Request 1.1.1.1 "POST /api/models/unload HTTP/1.1" 200 1 "Mozilla/5.0" 1ms')).toBe(false);
 });
+
+test.each([
+  '[INFO] Request 127.0.0.1 "GET /health HTTP/1.1" 200 2 "kube-probe/1.30" 0s',
+  "<hare> srv  log_server_r: done request: GET /health 503",
+  "srv  log_server_r: request: GET /health 127.0.0.1 200",
+  'INFO:     127.0.0.1:51234 - "GET /health HTTP/1.1" 200 OK',
+  '10.0.0.7 - - "GET /metrics HTTP/1.1" 200',
+])("a probe is known whoever writes of it: %s", (line) => expect(isNoise(line)).toBe(true));
+
+test("a probe that is called an error is told", () => expect(isNoise("[ERROR] GET /health: no answer", "error")).toBe(false));
+
+test.each(["GET /healthy/food", "POST /health", "could not GET /pingpong", "the health of GET"])("no probe: %s", (line) => expect(isNoise(line)).toBe(false));
 
 test("an invalid expression is told and filters nothing", () => {
   expect(compile("[a")).toMatchObject({ regex: null, error: expect.stringContaining("This is no regular expression") });

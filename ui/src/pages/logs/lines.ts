@@ -1,5 +1,5 @@
-// What a line of a log is: how grave, about which model, when it came, and whether this page itself caused it; and which lines
-// are wanted.
+// What a line of a log is: how grave, about which model, when it came, and whether it tells of nobody's work; and which lines are
+// wanted.
 import type { Chunk } from "../../lib/log_tail";
 
 export const LEVELS = ["error", "warn", "info", "debug", "other"] as const;
@@ -12,7 +12,10 @@ const TAGGED = /^<[^<>\s]{1,200}> /; // the model whose server wrote it
 const TAG = /(?:^|[\s[(|<])(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|FATAL|CRITICAL|PANIC)(?=[\s\]):|>]|$)/;
 const GRAVE = /\b(?:error|exception|traceback|panic|fatal)\b/i;
 const DOUBTFUL = /\bwarn(?:ing)?\b/i;
-const OWN = /Request \S+ "GET \/(?:ui|api|logs|favicon\.ico)(?=[/? ])[^"]*" \d+ \d+ "Mozilla\//;
+/** What this page asks for by itself. */
+const OWN = /Request \S+ "GET \/(?:ui|api|logs|favicon\.ico|v1\/models)(?=[/? ])[^"]*" \d+ \d+ "Mozilla\//;
+/** Somebody asks, again and again, whether it still serves: in Swapyard's log, in llama.cpp's, in those of Python's servers. */
+const PROBE = /\b(?:GET|HEAD) \/(?:health|healthz|livez|readyz|ping|metrics)(?=[/? "]|$)/;
 
 const ABOUT = /^(?:[^[<]{0,60}\[[A-Z]+\] )?<([^<>]{1,200})> /; // theirs begin with the model; ours may, after their level
 const TIME = /\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(Z|[+-]\d\d:?\d\d)?/;
@@ -70,9 +73,10 @@ export function levelOf(whole: string, before: Level = "other"): Level {
   return DOUBTFUL.test(line) ? "warn" : "other";
 }
 
-/** Asked for by a browser that shows this page: it says nothing of anybody's work. */
-export function isOwn(line: string): boolean {
-  return line.includes('"GET /') && OWN.test(line);
+/** A probe, or asked for by a browser that shows this page: it says nothing of anybody's work. Who calls it grave is heard. */
+export function isNoise(line: string, level: Level = "other"): boolean {
+  if (level === "error" || level === "warn") return false;
+  return (line.includes('"GET /') && OWN.test(line)) || PROBE.test(line);
 }
 
 export interface Expression {

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { type Entry, LEVELS, compile, entriesOf } from "./lines";
 import { type Counts, KEPT, LogList, type Wanted } from "./log_list";
 
-const ALL: Wanted = { regex: null, levels: new Set(LEVELS), own: false, sources: new Set(), models: new Set() };
+const ALL: Wanted = { regex: null, levels: new Set(LEVELS), withNoise: false, sources: new Set(), models: new Set() };
 let box: HTMLElement;
 let counts: Counts;
 let log: LogList;
@@ -32,7 +32,7 @@ test("the list is bounded: the oldest lines go", () => {
   log.flush();
   expect(box.children.length).toBe(KEPT);
   expect(box.lastChild?.textContent).toBe("last");
-  expect(counts).toEqual({ lines: KEPT, shown: KEPT, waiting: 0, matches: 0, errors: 0 });
+  expect(counts).toEqual({ lines: KEPT, shown: KEPT, waiting: 0, matches: 0, errors: 0, noise: 0 });
 });
 
 test("a filter hides what does not match, marks what does, and counts", () => {
@@ -57,13 +57,14 @@ test("a pause lets lines wait, and its end shows them", () => {
   expect(shown()).toEqual(["a", "b"]);
 });
 
-test("the page's own requests are hidden until asked for, and HTML stays text", () => {
-  log.add(entries('[INFO] Request 127.0.0.1 "GET /ui/ HTTP/1.1" 200 1 "Mozilla/5.0" 1ms\n<img src=x onerror=alert(1)>\n'));
+test("probes and the page's own requests are hidden until asked for, and HTML stays text", () => {
+  log.add(entries('[INFO] Request 127.0.0.1 "GET /ui/ HTTP/1.1" 200 1 "Mozilla/5.0" 1ms\nGET /health 503\n<img src=x onerror=alert(1)>\n'));
   log.flush();
   expect(shown()).toEqual(["<img src=x onerror=alert(1)>"]);
   expect(box.querySelector("img")).toBeNull();
-  log.want({ ...ALL, own: true });
-  expect(counts.shown).toBe(2);
+  expect(counts.noise).toBe(2);
+  log.want({ ...ALL, withNoise: true });
+  expect(counts.shown).toBe(3);
 });
 
 test("two logs as one are narrowed by source and by model, each with its own colours", () => {

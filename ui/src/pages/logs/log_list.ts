@@ -3,7 +3,7 @@
 import { timeOfDay } from "../../lib/format";
 import { type Style, PLAIN, pieces, plain } from "./ansi";
 import { drawn } from "./drawn_line";
-import { type Entry, type Level, isOwn, levelOf, modelOf, ranges } from "./lines";
+import { type Entry, type Level, isNoise, levelOf, modelOf, ranges } from "./lines";
 import { type Placed, place, placed } from "./places";
 
 export const KEPT = 5000; // lines
@@ -13,7 +13,7 @@ interface Line extends Placed {
   from: Entry["from"];
   model: string;
   level: Level;
-  own: boolean;
+  isNoise: boolean;
   pieces: ReturnType<typeof pieces>["pieces"];
   matches: number;
   element: HTMLElement;
@@ -22,8 +22,8 @@ interface Line extends Placed {
 export interface Wanted {
   regex: RegExp | null;
   levels: ReadonlySet<Level>;
-  /** The page's own requests, too. */
-  own: boolean;
+  /** Probes and the page's own requests, too. */
+  withNoise: boolean;
   /** Where several logs are shown as one: `proxy`, `upstream`; empty: both. */
   sources: ReadonlySet<string>;
   /** The models that a line is about; empty: any, and none. */
@@ -39,6 +39,8 @@ export interface Counts {
   matches: number;
   /** Runs of lines that tell of an error: a traceback is one. */
   errors: number;
+  /** Probes and the page's own requests, shown or not. */
+  noise: number;
 }
 
 export class LogList {
@@ -166,7 +168,7 @@ export class LogList {
     const { pieces: found, style } = pieces(raw, left.style);
     const level = levelOf(text, left.level);
     this.#left.set(writer, { style, level });
-    const line: Line = { text, at, from, model, level, own: isOwn(text), pieces: found, matches: 0, element: document.createElement("div") };
+    const line: Line = { text, at, from, model, level, isNoise: isNoise(text, level), pieces: found, matches: 0, element: document.createElement("div") };
     line.element.className = level;
     line.element.dataset.at = at === null ? "" : timeOfDay(at);
     this.#lines.push(line);
@@ -176,8 +178,8 @@ export class LogList {
 
   /** Whether it is shown, and where it matches. */
   #fill(line: Line): void {
-    const { regex, levels, own, sources, models } = this.#wanted;
-    let isShown = levels.has(line.level) && (own || !line.own);
+    const { regex, levels, withNoise, sources, models } = this.#wanted;
+    let isShown = levels.has(line.level) && (withNoise || !line.isNoise);
     if (sources.size && line.from) isShown &&= sources.has(line.from);
     if (models.size) isShown &&= models.has(line.model);
     let marks: [number, number][] = [];
@@ -193,9 +195,10 @@ export class LogList {
   }
 
   #tell(): void {
-    const counts: Counts = { lines: this.#lines.length, shown: 0, waiting: this.#isPaused ? this.#waiting.length : 0, matches: 0, errors: 0 };
+    const counts: Counts = { lines: this.#lines.length, shown: 0, waiting: this.#isPaused ? this.#waiting.length : 0, matches: 0, errors: 0, noise: 0 };
     let before: Level | null = null;
-    for (const { element, level, matches } of this.#lines) {
+    for (const { element, level, matches, isNoise } of this.#lines) {
+      if (isNoise) counts.noise += 1;
       if (element.hidden) continue;
       counts.shown += 1;
       counts.matches += matches;

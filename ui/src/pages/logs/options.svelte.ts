@@ -1,4 +1,5 @@
 // How logs are looked at. What somebody may want to send on stands in the address, the rest is this browser's.
+import { SvelteMap } from "svelte/reactivity";
 import { router } from "../../lib/router.svelte";
 import { load, save } from "../../lib/storage";
 import { type Level, LEVELS, compile } from "./lines";
@@ -15,14 +16,16 @@ export class LogOptions {
   readonly text = $derived(router.get("filter"));
   readonly expression = $derived(compile(this.text));
   readonly levels = $derived(router.all("level").filter((level): level is Level => LEVELS.includes(level as Level)));
-  readonly own = $derived(router.get("own") === "1");
+  readonly withNoise = $derived(router.get("noise") === "1");
+  /** Lines of probes and of this page's requests, by log. */
+  readonly #noise = new SvelteMap<string, number>();
   /** Where several logs are shown as one. None chosen means all of them. */
   readonly sources = $derived(router.all("source").filter((source) => source === "proxy" || source === "upstream"));
   readonly models = $derived([...router.all("model"), ...router.all("source").filter((source) => source !== "proxy" && source !== "upstream")]);
   readonly wanted: Wanted = $derived({
     regex: this.expression.regex,
     levels: new Set(this.levels.length ? this.levels : LEVELS),
-    own: this.own,
+    withNoise: this.withNoise,
     sources: new Set(this.sources),
     models: new Set(this.models),
   });
@@ -50,6 +53,17 @@ export class LogOptions {
   set hasTimes(hasTimes: boolean) {
     this.#hasTimes = hasTimes;
     save(`${this.#keptAs}.times`, hasTimes);
+  }
+
+  /** In all logs that are shown. */
+  get noise(): number {
+    return [...this.#noise.values()].reduce((sum, each) => sum + each, 0);
+  }
+
+  /** A log that is shown tells how many it has; null: it is shown no longer. */
+  tellNoise(log: string, many: number | null): void {
+    if (many === null) this.#noise.delete(log);
+    else this.#noise.set(log, many);
   }
 
   get size(): number {
