@@ -7,6 +7,8 @@ export interface Endpoint {
   body: (model: string) => Record<string, unknown>;
   /** The call of the openai package and how its answer is shown; without it plain HTTP is used. */
   python?: (model: string) => string;
+  /** LangChain's class for it, what it is made with beside address, key and model, and how it is asked. */
+  langchain?: { class: string; with?: string; ask: string };
 }
 
 const HELLO = [{ role: "user", content: "Hello!" }];
@@ -23,6 +25,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     messages=[{"role": "user", "content": "Hello!"}],
 )
 print(answer.choices[0].message.content)`,
+    langchain: { class: "ChatOpenAI", ask: 'print(model.invoke("Hello!").content)' },
   },
   {
     id: "embeddings",
@@ -31,6 +34,8 @@ print(answer.choices[0].message.content)`,
     body: (model) => ({ model, input: "Hello!" }),
     python: (model) => `answer = client.embeddings.create(model=${q(model)}, input="Hello!")
 print(answer.data[0].embedding[:5])`,
+    // Else it sends tokens, which not every server takes.
+    langchain: { class: "OpenAIEmbeddings", with: "check_embedding_ctx_length=False", ask: 'print(model.embed_query("Hello!")[:5])' },
   },
   { id: "rerank", label: "Rerank", path: "v1/rerank", body: (model) => ({ model, query: "A pet", documents: ["cat", "car"] }) },
   {
@@ -74,6 +79,13 @@ export function python(endpoint: Endpoint, { address, model, needsKey }: Where):
   }
   const headers = needsKey ? `\n    headers={"Authorization": f"Bearer {os.environ['SWAPYARD_KEY']}"},` : "";
   return `${needsKey ? "import os\n\n" : ""}import httpx\n\nanswer = httpx.post(\n    "${address}/${endpoint.path}",${headers}\n    json=${q(endpoint.body(model))},\n    timeout=None,\n)\nprint(answer.json())`;
+}
+
+/** null: LangChain has no class for it that takes an address. */
+export function langchain({ langchain: found }: Endpoint, { address, model, needsKey }: Where): string | null {
+  if (!found) return null;
+  const fields = [`base_url="${address}/v1"`, `api_key=${needsKey ? 'os.environ["SWAPYARD_KEY"]' : '"none"'}`, `model=${q(model)}`, ...(found.with ? [found.with] : [])];
+  return `${needsKey ? "import os\n\n" : ""}from langchain_openai import ${found.class}\n\nmodel = ${found.class}(\n${fields.map((field) => `    ${field},\n`).join("")})\n${found.ask}`;
 }
 
 export function javascript(endpoint: Endpoint, { address, model, needsKey }: Where): string {
