@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,24 @@ def stage(
     engine: Callable[..., str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """Two models that swap, of which one loads slowly, one that fails, and loading texts."""
+    """Two models that swap, of which one loads slowly, one that reads slowly, one that fails, and loading texts."""
     config = {
         "startPort": 11000 + os.getpid() % 8000,
         "sendLoadingState": True,
         "models": {
             "hare": {"name": "Hare", "cmd": engine("hare", "--tokens-per-second", "400"), "aliases": ["fast"]},
             "tortoise": {"name": "Tortoise", "cmd": engine("tortoise", "--load-seconds", "2.5")},
+            "reader": {"name": "Reader", "cmd": engine("reader", "--prompt-tokens-per-second", "2")},
             "broken": {
                 "name": "Broken",
                 "cmd": engine("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1"),
             },
         },
-        "groups": {"chat": {"members": ["hare", "tortoise"]}},
+        "groups": {
+            "chat": {"members": ["hare", "tortoise"]},
+            "apart": {"swap": False, "exclusive": False, "members": ["reader"]},
+        },
+        "selectors": {"whichever": {"strategy": "warm", "targets": ["tortoise"]}},
     }
     path = tmp_path_factory.mktemp("stage") / "config.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")
@@ -124,16 +130,74 @@ def test_a_load_is_shown_as_a_load_and_never_as_reasoning(stage: str, window: Pa
     expect(window.get_by_text("\u2501")).to_have_count(0)
 
 
-def test_the_place_in_the_queue_is_shown(stage: str, desktop: Page) -> None:
-    httpx.post(f"{stage}/api/models/load/hare", timeout=30)
-    body = {"model": "hare", "stream": True, "messages": [{"role": "user", "content": "count to 2000"}]}
-    begin(desktop, stage, "tortoise")
-    with httpx.stream("POST", f"{stage}/v1/chat/completions", json=body, timeout=30) as busy:
-        lines = busy.iter_lines()  # dropping them would end the answer
+def test_who_queues_is_told_its_place_for_whom_why_and_for_how_long(stage: str, window: Page) -> None:
+    for model in ("tortoise", "hare"):  # from then on it is known what a load takes
+        httpx.post(f"{stage}/api/models/load/{model}", timeout=30)
+    begin(window, stage, "tortoise")
+    with streaming(stage, "hare", "count to 2000") as busy:
+        httpx.post(f"{stage}/api/models/load/tortoise?wait=false", timeout=30)  # has a place in the server's queue, too
+        write(window, "Who are you?")
+        answer = answers(window).last
+        expect(answer).to_contain_text("Waiting for Tortoise: place 1 of 1")
+        expect(answer).to_contain_text(re.compile(r"Hare must finish first, then about \d s to load"))
+        window.get_by_role("button", name="Stop", exact=True).click()
+        with streaming(stage, "tortoise", "count to 3"):
+            write(window, "Who are you?")
+            expect(answers(window).last).to_contain_text("Waiting for Tortoise: place 2 of 2")
+            busy.close()
+            expect(answers(window).last).to_contain_text(re.compile(r"Tortoise is being loaded: \d s of about \d"))
+            expect(answers(window).last).to_contain_text("This is tortoise.")
+
+
+@contextmanager
+def streaming(address: str, model: str, text: str) -> Iterator[httpx.Response]:
+    """A request of somebody else's, from when it is known until the end of the block."""
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": text}]}
+    with httpx.stream("POST", f"{address}/v1/chat/completions", json=body, timeout=30) as answer:
+        lines = answer.iter_lines()  # dropping them would end the answer
         next(lines)
-        write(desktop, "Who are you?")
-        expect(answers(desktop).last).to_contain_text("In the queue, place 1")
-    expect(answers(desktop).last).to_contain_text("This is tortoise.")
+        yield answer
+
+
+def test_the_reading_of_the_prompt_is_a_phase_of_its_own(stage: str, window: Page) -> None:
+    httpx.post(f"{stage}/api/models/load/reader", timeout=30)
+    begin(window, stage, "reader")
+    write(window, "Please read this prompt slowly")
+    expect(answers(window).last).to_contain_text("Reader reads the prompt (prefill)")
+    expect(window.get_by_text("Waiting for")).to_have_count(0)
+    expect(answers(window).last).to_contain_text("This is reader.")
+
+
+def test_it_begins_with_a_model_that_is_ready_and_goes_on_with_the_last_one(stage: str, window: Page) -> None:
+    httpx.post(f"{stage}/api/models/load/hare", timeout=30)
+    window.goto(f"{stage}/ui/playground/chat")
+    expect(window.get_by_role("button", name="Model: Hare")).to_contain_text("Ready")
+    choose(window, "reader")
+    ask(window, "Hi")
+    httpx.post(f"{stage}/api/models/unload/reader", timeout=30)
+    window.goto(f"{stage}/ui/playground/chat")
+    window.get_by_role("button", name="New chat").locator("visible=true").first.click()
+    expect(window.get_by_role("button", name="Model: Reader")).to_contain_text("Stopped")
+
+
+def test_an_answer_is_copied_as_the_request_that_it_answers(stage: str, window: Page) -> None:
+    begin(window, stage)
+    window.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    window.get_by_role("button", name="Settings of this chat").click()
+    window.get_by_role("textbox", name="System prompt").fill("It's brief.")
+    window.get_by_label("Seed", exact=True).fill("7")
+    window.get_by_role("button", name="Done").click()
+    body = sent(window, lambda: ask(window, "First"))
+    window.get_by_role("button", name="Settings of this chat").click()
+    window.get_by_label("Seed", exact=True).fill("8")
+    window.get_by_role("button", name="Done").click()
+    ask(window, "Second")
+    answers(window).first.get_by_title("Copy the request as curl").click()
+    program, address, *words = shlex.split(window.evaluate("window.copied"))
+    assert (program, address) == ("curl", f"{stage}/v1/chat/completions")
+    assert json.loads(words[words.index("-d") + 1]) == body
+    assert body["seed"] == 7
+    assert body["messages"][0]["content"] == "It's brief."
 
 
 def test_reasoning_is_folded_with_its_length(stage: str, window: Page) -> None:

@@ -30,8 +30,9 @@ interface Raw {
   meta?: { llamaswap?: { type?: Listed["type"]; aliases?: string[]; modelID?: string } };
 }
 
-/** What is made for something else than chatting. */
+/** What is made for something else than chatting. Of embeddings no capability tells, so their names do. */
 const SPECIAL = ["reranker", "audio_speech", "audio_transcriptions", "image_generation", "image_to_image"];
+const EMBEDS = /\bembed/i;
 const STATES: Record<string, string> = { loaded: "ready", loading: "starting", unloaded: "stopped" };
 
 class Listing {
@@ -125,13 +126,18 @@ export function grouped(all: readonly Listed[], can: readonly string[], search =
   ].filter((group) => group.models.length);
 }
 
-/** Which to begin with: what was chosen last, else what can do it (loaded ones first). Where nothing special is needed: a
- * selector, which is most likely made for chats, else what is loaded, else the first that is made for nothing special. */
+/** Which to begin with: what was chosen last, else what can do it, a model that is ready before one that has to be loaded. Where
+ * nothing special is needed and nothing is ready: a selector, which is most likely made for chats. */
 export function firstOf(all: readonly Listed[], can: readonly string[], chosen: string): string {
   if (chosen && all.some((model) => model.id === chosen || model.aliases.includes(chosen))) return chosen;
-  const able = all.filter((model) => (can.length ? can.some((each) => model.capabilities[each]) : !SPECIAL.some((each) => model.capabilities[each])));
+  const able = all.filter((model) => (can.length ? can.some((each) => model.capabilities[each]) : isForChats(model)));
+  const ready = able.filter((model) => model.state === "ready");
   const selector = can.length ? undefined : able.find((model) => model.type === "selector");
-  return (selector ?? able.find((model) => model.state === "ready") ?? able.find((model) => model.type === "model") ?? able[0] ?? all[0])?.id ?? "";
+  return (ready.find((model) => model.type === "model") ?? ready[0] ?? selector ?? able.find((model) => model.type === "model") ?? able[0] ?? all[0])?.id ?? "";
+}
+
+function isForChats(model: Listed): boolean {
+  return !SPECIAL.some((each) => model.capabilities[each]) && ![model.id, model.name, ...model.aliases].some((name) => EMBEDS.test(name));
 }
 
 export const listing = new Listing();

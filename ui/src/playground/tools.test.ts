@@ -29,9 +29,11 @@ describe("the model picker", () => {
     expect(grouped(all, [], "model 10").flatMap((group) => group.models.map((each) => each.id))).toEqual(["model-10"]);
   });
 
-  test("begins with what was chosen, else with what can do it, else with a selector", () => {
+  test("begins with what was chosen, else with what can do it and is ready, else with a selector", () => {
     expect([firstOf(all, [], "nine"), firstOf(all, ["reranker"], "gone"), firstOf(all, [], "")]).toEqual(["nine", "owl", "any"]);
-    expect(firstOf([model("owl", { capabilities: { reranker: true } }), model("a"), model("b", { state: "ready" })], [], "")).toBe("b");
+    const ready = { state: "ready" };
+    expect(firstOf([model("any", { type: "selector", ...ready }), model("owl", { capabilities: { reranker: true }, ...ready }), model("e", { aliases: ["text-embedding-3"], ...ready }), model("a"), model("b", ready)], [], "")).toBe("b");
+    expect(firstOf([model("any", { type: "selector" }), model("bge", { aliases: ["embed"], ...ready })], [], "")).toBe("any");
   });
 });
 

@@ -5,11 +5,10 @@ import { load, save } from "../../lib/storage";
 import { toasts } from "../../lib/toasts.svelte";
 import { Answering } from "../answering.svelte";
 import { newId } from "../asking";
-import { conversation } from "../dialects";
 import { draftOf, keepDraft } from "./drafts";
-import { extraOf, sampling } from "./parameters";
+import { bodyOf } from "./request";
 import * as shelf from "./shelf";
-import { type Answer, type Chat, type ChatSettings, type Node, type Question, before, besides, branches, childrenOf, find, path, said, titleOf } from "./tree";
+import { type Answer, type Chat, type ChatSettings, type Node, type Question, besides, branches, childrenOf, find, path, titleOf } from "./tree";
 import * as unsaved from "./unsaved";
 
 const EVERY = 2000; // ms between two writes while an answer comes
@@ -215,27 +214,28 @@ class Chats {
 
   #answerAll(question: Question): void {
     const { model, second } = this.current.settings;
+    save("playground.chat", this.current.settings); // what was used last is what a new page begins with
     const beside = second && second !== model ? newId() : undefined;
     for (const each of beside ? [model, second] : [model]) void this.#answer(this.current, question, each, beside);
   }
 
   async #answer(chat: Chat, question: Question, model: string, beside: string | undefined): Promise<void> {
-    const { endpoint, system, values, extra } = chat.settings;
-    const node: Answer = { id: newId(), role: "assistant", parent: question.id, at: Date.now(), model, endpoint, text: "", reasoning: "", reasoned: 0, loading: "", error: null, numbers: null };
+    const { endpoint, system, values, extra } = $state.snapshot(chat.settings);
+    const how = { system, values, extra };
+    const node: Answer = { id: newId(), role: "assistant", parent: question.id, at: Date.now(), model, endpoint, how, text: "", reasoning: "", reasoned: 0, loading: "", error: null, numbers: null };
     if (beside) node.beside = beside;
-    const turns = said([...before(chat, question), question]);
     const isFirst = !beside || !childrenOf(chat, question.id).some((each) => each.role === "assistant" && each.beside === beside);
     chat.nodes.push(node);
     if (isFirst) chat.shown[question.id] = node.id;
     const kept = chat.nodes.at(-1) as Answer; // as the page watches it
-    let more: Record<string, unknown> = {};
+    let body: Record<string, unknown>;
     try {
-      more = extraOf(extra);
+      body = bodyOf(chat, node, how);
     } catch (error) {
       kept.error = { message: `The extra JSON of this chat's settings cannot be sent. ${error instanceof Error ? error.message : ""}`, status: 0 };
       return this.#write(chat);
     }
-    const answering = new Answering(endpoint, model, { model, ...conversation(endpoint, system, turns), ...sampling(endpoint, values), ...more });
+    const answering = new Answering(endpoint, model, body);
     this.running.set(node.id, answering);
     this.#open.set(chat.id, chat);
     void this.#write(chat); // before it is sent: whatever becomes of the answer, the question is kept

@@ -2,7 +2,7 @@
 import { ENDPOINT_PATHS, type Endpoint } from "../dialects";
 import type { Numbers } from "../numbers";
 import { PARAMETERS, type Values } from "./parameters";
-import type { Answer, Chat, ChatSettings, Node, Question } from "./tree";
+import type { Answer, Chat, ChatSettings, How, Node, Question } from "./tree";
 
 const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,/;
 const NUMBERS = ["prompt", "cached", "generated", "prefill", "decode", "firstToken", "wait"] as const;
@@ -63,6 +63,7 @@ function answerOf(fields: Fields, turn: Pick<Answer, "id" | "parent" | "at" | "t
   const error = fields.record("error", null);
   const numbers = fields.record("numbers", null);
   const beside = fields.text("beside", "");
+  const how = fields.record("how", null);
   return {
     ...turn,
     role: "assistant",
@@ -73,6 +74,7 @@ function answerOf(fields: Fields, turn: Pick<Answer, "id" | "parent" | "at" | "t
     loading: fields.text("loading", ""),
     error: error && { message: String(error.message), status: Number(error.status) || 0 },
     numbers: numbers && numbersOf(new Fields(numbers, fields.at("numbers"))),
+    ...(how ? { how: howOf(new Fields(how, fields.at("how"))) } : {}),
     ...(beside ? { beside } : {}),
   };
 }
@@ -85,15 +87,17 @@ function numbersOf(fields: Fields): Numbers {
 const ENDPOINTS = Object.keys(ENDPOINT_PATHS) as Endpoint[];
 
 function settingsOf(fields: Fields): ChatSettings {
-  const typed = Object.entries(fields.record("values", {})).filter(([id, value]) => typeof value === "string" && PARAMETERS.some((parameter) => parameter.id === id));
   return {
     model: fields.text("model", ""),
     second: fields.text("second", ""),
     endpoint: fields.oneOf("endpoint", ENDPOINTS, "chat"),
-    system: fields.text("system", ""),
-    values: Object.fromEntries(typed) as Values,
-    extra: fields.text("extra", ""),
+    ...howOf(fields),
   };
+}
+
+function howOf(fields: Fields): How {
+  const typed = Object.entries(fields.record("values", {})).filter(([id, value]) => typeof value === "string" && PARAMETERS.some((parameter) => parameter.id === id));
+  return { system: fields.text("system", ""), values: Object.fromEntries(typed) as Values, extra: fields.text("extra", "") };
 }
 
 /** An object of the file, and where in it it stands. Without `otherwise` a field has to be there. */

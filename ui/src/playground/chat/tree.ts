@@ -18,10 +18,15 @@ export interface Question extends Turn {
   images: string[];
 }
 
+/** What of a chat's settings went into a request. */
+export type How = Pick<ChatSettings, "system" | "values" | "extra">;
+
 export interface Answer extends Turn {
   role: "assistant";
   model: string;
   endpoint: Endpoint;
+  /** Answers of older chats do not tell it. */
+  how?: How;
   text: string;
   reasoning: string;
   /** Seconds. */
