@@ -9,25 +9,36 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+
+
+LIST = "main :is(tbody tr, ul[aria-label=Models] li)"  # rows of a table, or on phones cards
 
 
 def names(page: Page) -> list[str]:
-    return page.locator("tbody a[data-row]").all_inner_texts()
+    return page.locator(f"{LIST} a[data-row]").all_inner_texts()
+
+
+def lines(page: Page) -> Locator:
+    return page.locator(LIST)
+
+
+def first(page: Page) -> Locator:
+    return page.locator(f"{LIST} a[data-row]").first
 
 
 def test_what_is_ready_stands_first_and_the_slash_key_searches(stopped: str, window: Page) -> None:
     httpx.post(f"{stopped}/api/models/load/tortoise", timeout=30)
     window.goto(f"{stopped}/ui/models")
-    expect(window.locator("tbody a[data-row]").first).to_have_text("Tortoise")
+    expect(first(window)).to_have_text("Tortoise")
     assert names(window)[1:] == ["Broken", "Hare", "org/model.v2:q4", "Snail"]
     window.keyboard.press("/")
     window.keyboard.type("fast")
-    expect(window.locator("tbody tr")).to_have_count(1)
+    expect(lines(window)).to_have_count(1)
     assert names(window) == ["Hare"]
     assert window.url.endswith("?q=fast")
     window.reload()
-    expect(window.locator("tbody tr")).to_have_count(1)
+    expect(lines(window)).to_have_count(1)
 
 
 def test_filters_and_the_order_stand_in_the_address(stopped: str, desktop: Page) -> None:
@@ -53,16 +64,16 @@ def test_the_list_is_ordered_by_use_and_memory_and_says_so_in_its_address(stoppe
         httpx.post(f"{stopped}/v1/embeddings", json={"model": "org/model.v2:q4", "input": "hello"}, timeout=30)
     httpx.get(f"{stopped}/api/models", timeout=30)
     window.goto(f"{stopped}/ui/models")
-    expect(window.locator("tbody a[data-row]").first).to_have_text("org/model.v2:q4")  # it has made Hare go
+    expect(first(window)).to_have_text("org/model.v2:q4")  # it has made Hare go
     order = window.get_by_label("Order")
     order.select_option("Order: Name")
-    expect(window.locator("tbody a[data-row]").first).to_have_text("Broken")
+    expect(first(window)).to_have_text("Broken")
     for wanted in ("Most used", "Last used"):
         order.select_option(f"Order: {wanted}")
-        expect(window.locator("tbody a[data-row]").first).to_have_text("org/model.v2:q4")
+        expect(first(window)).to_have_text("org/model.v2:q4")
     window.reload()
     expect(order).to_have_value("used")
-    expect(window.locator("tbody a[data-row]").first).to_have_text("org/model.v2:q4")
+    expect(first(window)).to_have_text("org/model.v2:q4")
     order.select_option("Order: Memory")
     assert set(names(window)[-2:]).isdisjoint({"Hare", "org/model.v2:q4"})
 
@@ -80,7 +91,7 @@ def test_columns_tell_the_use_of_each_model(stopped: str, desktop: Page) -> None
 def test_the_list_is_grouped_by_group_and_by_family(stopped: str, window: Page) -> None:
     window.goto(f"{stopped}/ui/models")
     window.get_by_label("Grouped by").select_option("By group")
-    headings = window.locator("tbody td.part")
+    headings = window.locator("main :is(td, li).part")
     expect(headings).to_have_text(["(default) 2", "apart 1", "chat 2"])
     assert "group=group" in window.url
     window.get_by_label("Grouped by").select_option("By family")

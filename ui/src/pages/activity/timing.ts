@@ -9,7 +9,7 @@ export interface Part {
   ms: number;
 }
 
-const LABELS: Record<PartId, string> = { queue: "in the queue", load: "loading the model", prefill: "reading the prompt", decode: "answering", rest: "other" };
+export const LABELS: Record<PartId, string> = { queue: "in the queue", load: "loading the model", prefill: "reading the prompt", decode: "answering", rest: "other" };
 
 /** In order; only what took time. Empty where the server did not measure it (rows of another program). What the engine tells
  * of itself counts; a stream without such figures is split at its first token. */

@@ -1,7 +1,8 @@
 // Which models are shown, in which order.
-import type { ModelStatus } from "../../lib/api.gen";
+import type { CatalogEntry, ModelStatus } from "../../lib/api.gen";
 import { natural } from "../../lib/format";
 import { rank } from "../../lib/states";
+import { familyOf } from "./grouping";
 
 export const CAPABILITIES: Record<string, string> = {
   vision: "Vision",
@@ -40,11 +41,13 @@ export interface Known {
   isPinned: boolean;
 }
 
-export function matches(model: ModelStatus, state: string, wanted: Wanted): boolean {
+/** Words are looked for in all its names, what is said of it, its family and its tags. `entry`: undefined where none is known yet. */
+export function matches(model: ModelStatus, state: string, wanted: Wanted, entry?: CatalogEntry): boolean {
   if (model.unlisted && !wanted.unlisted) return false;
   if (wanted.state && state !== wanted.state) return false;
   if (wanted.capability && !model.capabilities?.[wanted.capability]) return false;
-  const told = [model.id, model.name, model.description, ...(model.aliases ?? [])].join(" ").toLowerCase();
+  const family = entry?.family || familyOf(model.id);
+  const told = [model.id, model.name, model.description, family, ...(model.aliases ?? []), ...(entry?.tags ?? [])].join(" ").toLowerCase();
   return wanted.text.toLowerCase().split(/\s+/).every((word) => told.includes(word));
 }
 
