@@ -11,7 +11,6 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-
 LIST = "main :is(tbody tr, ul[aria-label=Models] li)"  # rows of a table, or on phones cards
 
 
