@@ -1,38 +1,89 @@
-// How long a request that waits will still wait, as far as past loads tell: the same on every page.
+// How long a request that waits will still wait, as far as loads tell: of those under way the event `load` says every second how
+// far they are, and what a model's loads take is asked for once.
 import { untrack } from "svelte";
+import { SvelteMap } from "svelte/reactivity";
 import { planOf } from "./actions";
+import type { Change } from "./api.gen";
 import { clock } from "./clock.svelte";
-import { details } from "./details.svelte";
-import { duration, wholeDuration } from "./format";
+import { wholeDuration } from "./format";
 import type { Inflight } from "./inflight";
-import { loadProgress } from "./load_progress";
+import { live } from "./live.svelte";
+import { isHeldUp, loadsUntil } from "./waiting";
 
-const FRESH = 10_000; // ms for which an estimate is not asked for again
+/** Times in seconds; `estimate` null: it is the model's first load. `heard`: when, in ms by this browser's clock. */
+interface Load {
+  elapsed: number;
+  estimate: number | null;
+  heard: number;
+}
 
 class Estimates {
-  /** The median of past loads, in seconds, of models that are stopped: the details leave those out. */
-  #usual = $state.raw<Readonly<Record<string, number | null>>>({});
-  readonly #askedAt = new Map<string, number>();
+  readonly #underWay = new SvelteMap<string, Load>();
+  /** The median of past loads; null: there was none, or it was not told yet. */
+  readonly #usual = new SvelteMap<string, number | null>();
 
-  /** "about 6 s left", "then about 8.2 s to load"; "" where nobody can tell. */
+  constructor() {
+    live.on("load", (data) => {
+      const { model, state, elapsed, estimate } = data as Omit<Load, "heard"> & { model: string; state: string };
+      if (state === "starting") this.#underWay.set(model, { elapsed, estimate, heard: Date.now() });
+      else this.#underWay.delete(model);
+    });
+    live.on("transition", (data) => (data as Change).state === "ready" && this.#usual.delete((data as Change).model));
+  }
+
+  /** "about 6 s left", "then about 8 s to load", "then about 10 s to load 2 models", "about 5 s to go"; "" where nobody can tell. */
   of(request: Inflight): string {
-    const known = details.of(request.model);
     if (request.phase === "loading") {
-      const left = known && loadProgress(known, details.at, clock.now)?.left;
+      const left = this.#left([request.model]);
       return left ? `about ${wholeDuration(left)} left` : "";
     }
     if (request.phase !== "queued") return "";
-    const usual = known?.loads.median ?? this.#usual[request.model];
-    return usual ? `then about ${duration(usual)} to load` : "";
+    const needed = loadsUntil(request, live.inflight, (id) => live.model(id)?.state === "ready");
+    // While another one loads its rest comes first. When somebody has to finish, nobody knows when that is.
+    const others = isHeldUp(request) ? this.#loading.filter((id) => !needed.includes(id)) : [];
+    const left = this.#left([...others, ...needed]);
+    if (!left) return "";
+    return isHeldUp(request) ? `about ${wholeDuration(left)} to go` : `then about ${wholeDuration(left)} to load${needed.length > 1 ? ` ${needed.length} models` : ""}`;
   }
 
-  /** For $effect, while such requests are shown. `models`: those that they wait for. */
+  /** Seconds that the load has taken; null: none is under way, as far as this page was told. */
+  elapsed(model: string): number | null {
+    const load = live.model(model)?.state === "starting" ? this.#underWay.get(model) : undefined;
+    return load ? load.elapsed + Math.max(0, clock.now - load.heard) / 1000 : null;
+  }
+
+  /** What the model's loads take, in seconds: their median. null: not known, or not yet. */
+  usual(model: string): number | null {
+    return this.#underWay.get(model)?.estimate ?? this.#usual.get(model) ?? null;
+  }
+
+  /** For $effect, while requests that wait are shown. `models`: those that they wait for; the loads of all that queue before them count, too. */
   learn(models: Iterable<string>): void {
-    for (const id of new Set(models)) {
-      if (untrack(() => details.of(id)?.loads.median) || Date.now() - (this.#askedAt.get(id) ?? 0) < FRESH) continue;
-      this.#askedAt.set(id, Date.now());
-      void planOf(id).then((plan) => (this.#usual = { ...this.#usual, [id]: plan?.estimate_seconds ?? null }));
+    const before = live.inflight.filter(({ phase }) => phase === "queued").map(({ model }) => model);
+    untrack(() => [...models, ...before].forEach((model) => void this.#ask(model)));
+  }
+
+  async #ask(model: string): Promise<void> {
+    if (this.#usual.has(model)) return;
+    this.#usual.set(model, null);
+    const plan = await planOf(model);
+    if (plan) this.#usual.set(model, plan.estimate_seconds);
+    else this.#usual.delete(model); // the next who asks may have more luck
+  }
+
+  get #loading(): string[] {
+    return [...this.#underWay.keys()].filter((model) => live.model(model)?.state === "starting");
+  }
+
+  /** Seconds until all of these are loaded, one after the other; null where one of them is not known. */
+  #left(models: readonly string[]): number | null {
+    let sum = 0;
+    for (const model of models) {
+      const usual = this.usual(model);
+      if (usual === null) return null;
+      sum += Math.max(0, usual - (this.elapsed(model) ?? 0));
     }
+    return sum;
   }
 }
 

@@ -26,6 +26,11 @@ export function loadsUntil(request: Inflight, all: readonly Inflight[], isReady:
   return [...new Set([...before, request].map(({ model }) => model))].filter((model) => !isReady(model));
 }
 
+/** By a load of somebody else's, which has to be over first. */
+export function isHeldUp(request: Inflight): boolean {
+  return request.phase === "queued" && request.waiting_for === "another model is being loaded";
+}
+
 function inLine(all: readonly Inflight[]): Inflight[] {
   return all.filter(({ phase }) => phase === "queued").sort((a, b) => (a.position ?? Infinity) - (b.position ?? Infinity));
 }
