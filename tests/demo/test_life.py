@@ -54,7 +54,8 @@ def test_a_stubborn_one_serves_on(start_engine: StartEngine) -> None:
 def test_finish_streams_waits_until_the_connection_is_closed(start_engine: StartEngine) -> None:
     with start_engine("--finish-streams", "--tokens-per-second", "1", "--load-seconds", "0") as engine:
         with httpx.stream("POST", f"{engine.address}/v1/chat/completions", json=COUNT) as response:
-            next(response.iter_lines())
+            lines = response.iter_lines()  # kept: the answer is closed when this is gone
+            next(lines)
             engine.process.send_signal(signal.SIGTERM)
             engine.wait_for("cleaning up")
             assert engine.process.poll() is None

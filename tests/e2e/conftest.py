@@ -8,13 +8,11 @@ test would only look like a passed one.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import itertools
 import json
 import logging
 import os
-import random
 import re
 import shlex
 import signal
@@ -33,6 +31,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 import pytest
+from tests.ports import start_port
 
 LISTENING = re.compile(r"listening on (https?://\S+)")
 MARK = "SWAPYARD_TEST_RUN"
@@ -183,16 +182,6 @@ def starter(folder: Path) -> Swapyard:
             end(process, output, mark)
 
     return start
-
-
-def start_port() -> int:
-    """The first of 20 ports that nobody listens on, below those that systems give to clients."""
-    while True:
-        first = random.randrange(10_000, 32_000)
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + 20):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return first
 
 
 def end(process: subprocess.Popen[str], output: Output, mark: str) -> None:

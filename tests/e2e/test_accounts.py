@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.ports import start_port
 
 Start = Callable[..., AbstractContextManager[Any]]
 Until = Callable[..., Any]
@@ -214,7 +215,7 @@ def reload(running: Any, config: Any, until: Until) -> None:
 def test_a_reload_moves_to_another_store_and_another_size_of_captures(
     swapyard: Start, config: Any, until: Until, tmp_path: Path
 ) -> None:
-    config = {"startPort": 21_900, **config}
+    config = {"startPort": start_port(), **config}
     with swapyard(config) as running:
         running.ask("hare")
         until(lambda: [row["has_capture"] for row in rows(running)] == [True])

@@ -13,6 +13,7 @@ import anthropic
 import httpx
 import openai
 import pytest
+from tests.ports import start_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -27,7 +28,7 @@ def yard(shared_swapyard: Start, gguf_models: Sequence[Path], engine_command: Ca
     one, two = gguf_models
     config = f"""
 healthCheckTimeout: 90
-startPort: 21200
+startPort: {start_port()}
 macros:
   port-flag: --port ${{PORT}}
 models:

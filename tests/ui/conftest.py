@@ -7,6 +7,7 @@ Where Chromium is missing these tests are skipped, with the reason; `make test` 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -23,7 +24,10 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.ports import start_port
 from tests.ui.front import Front
+
+from swapyard.demo import demo_config
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -83,20 +87,27 @@ def serve(*arguments: str, environment: Mapping[str, str] = {}) -> Iterator[str]
 
 
 @pytest.fixture(scope="session")
-def built() -> None:
+def built(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The page is built from the sources as they are now."""
-    done = subprocess.run([sys.executable, "hatch_build.py"], cwd=ROOT, check=False, capture_output=True, text=True)
+    place = tmp_path_factory.getbasetemp()
+    together = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    with (together / "building").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of the processes that test side by side one builds, the others find it done
+        done = subprocess.run([sys.executable, "hatch_build.py"], cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode:
         pytest.fail(f"the page cannot be built: {done.stderr}")
 
 
 @pytest.fixture(scope="session")
-def start_demo(built: None) -> StartDemo:
+def start_demo(built: None, tmp_path_factory: pytest.TempPathFactory) -> StartDemo:
     """`start_demo()`: the demo of its own, for tests that change what others would see. `start_demo(config=path)`: another
     configuration. `environment`: variables beside the present ones."""
 
     def start(config: Path | None = None, environment: Mapping[str, str] = {}) -> AbstractContextManager[str]:
-        return serve(*(["--config", str(config)] if config else ["demo"]), environment=environment)
+        if config is None:  # not `swapyard demo`: two that start at once would take the same ports
+            config = tmp_path_factory.mktemp("demo") / "demo.yaml"
+            config.write_text(demo_config(sys.executable, start_port=start_port()), encoding="utf-8")
+        return serve("--config", str(config), environment=environment)
 
     return start
 
@@ -193,7 +204,7 @@ def yard(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: py
     selector, a profile and a peer."""
     chat = {"in": ["text", "image"], "out": ["text"], "tools": True, "context": 32768}
     config = {
-        "startPort": 21000 + os.getpid() % 8000,
+        "startPort": start_port(),
         "models": {
             "hare": {
                 "name": "Hare",

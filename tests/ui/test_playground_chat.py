@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
+from tests.ports import start_port
 from tests.ui.conftest import page_of
 
 PIXEL = bytes.fromhex(
@@ -31,7 +31,7 @@ def stage(
 ) -> Iterator[str]:
     """Two models that swap, of which one loads slowly, one that reads slowly, one that fails, and loading texts."""
     config = {
-        "startPort": 11000 + os.getpid() % 8000,
+        "startPort": start_port(),
         "sendLoadingState": True,
         "models": {
             "hare": {"name": "Hare", "cmd": engine("hare", "--tokens-per-second", "400"), "aliases": ["fast"]},
@@ -493,7 +493,7 @@ def test_the_key_of_the_sign_in_is_sent(
 ) -> None:
     config = tmp_path / "config.yaml"
     models = {"hare": {"cmd": engine("hare")}}
-    config.write_text(json.dumps({"startPort": 19500, "apiKeys": ["sk-1"], "models": models}), encoding="utf-8")
+    config.write_text(json.dumps({"startPort": start_port(), "apiKeys": ["sk-1"], "models": models}), encoding="utf-8")
     with start_demo(config=config) as address, page_of(browser, "desktop") as page:
         page.goto(f"{address}/ui/playground/chat")
         page.get_by_label("API key").fill("sk-1")

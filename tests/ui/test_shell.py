@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+from tests.ports import start_port
 from tests.ui.conftest import page_of
 
 
@@ -152,7 +153,9 @@ def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
     start_demo: Callable[..., Any], engine: Callable[..., str], browser: Browser, tmp_path: Path
 ) -> None:
     config = tmp_path / "keys.yaml"
-    config.write_text(json.dumps({"apiKeys": ["sk-right"], "models": {"hare": {"cmd": engine("hare")}}}))
+    config.write_text(
+        json.dumps({"startPort": start_port(), "apiKeys": ["sk-right"], "models": {"hare": {"cmd": engine("hare")}}})
+    )
     with start_demo(config=config) as address, page_of(browser, "phone") as page:
         page.goto(f"{address}/ui/models")
         field = page.get_by_label("API key")
