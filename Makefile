@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 UI     := $(filter-out ui/node_modules%,$(wildcard ui/* ui/public/* ui/src/*.* ui/src/*/*.* ui/src/*/*/*.*)) hatch_build.py
 CONFIG ?=
 ARGS   ?=
-ALONE  := tests/e2e tests/runtime tests/demo tests/ui
+APART  := tests/e2e tests/runtime tests/demo tests/ui
 
 .PHONY: run test packages test-fast check format page ui-check docs types screenshots fuzz bench clean
 
@@ -18,10 +18,10 @@ else
 endif
 
 # Everything: lint, format, types, the page and its tests, the import table, the whole suite with real clients and a real engine.
-# What starts programs and browsers runs by itself, the rest on every core.
+# What starts programs and browsers runs on two, file by file; the rest on every core.
 test: packages .stamps/dev .stamps/engine check page ui-check
-	$(BIN)/python -m pytest -q -n auto $(ALONE:%=--ignore=%) $(ARGS)
-	$(BIN)/python -m pytest -q $(ALONE) $(ARGS)
+	$(BIN)/python -m pytest -q -n auto $(APART:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(APART) $(ARGS)
 
 # curl, a browser, ...: installed by root on Debian, named elsewhere.
 packages:
@@ -29,7 +29,7 @@ packages:
 
 # About 20 seconds on two cores: nothing that waits for processes or is marked slow.
 test-fast: .stamps/dev page
-	$(BIN)/python -m pytest -q -n auto -m "not slow" $(ALONE:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest -q -n auto -m "not slow" $(APART:%=--ignore=%) $(ARGS)
 
 check: .stamps/dev
 	$(BIN)/ruff check src tests bench tools examples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -71,11 +72,17 @@ def test_openai_raises_what_went_wrong_behind_the_loading_text(gpt: openai.OpenA
 
 
 def test_heartbeats_disturb_neither_anthropic_nor_responses(claude: anthropic.Anthropic, gpt: openai.OpenAI) -> None:
-    with claude.messages.stream(model="slower", max_tokens=64, messages=QUESTION) as stream:
-        assert "Who are you?" in stream.get_final_text()
-    gpt.chat.completions.create(model="slow", messages=QUESTION)  # makes the other one load again
-    with gpt.responses.stream(model="slower", input="Who are you?") as answers:
-        assert "Who are you?" in answers.get_final_response().output_text
+    def message() -> str:
+        with claude.messages.stream(model="slower", max_tokens=64, messages=QUESTION) as stream:
+            return stream.get_final_text()
+
+    def response() -> str:
+        with gpt.responses.stream(model="slower", input="Who are you?") as answers:
+            return answers.get_final_response().output_text
+
+    with ThreadPoolExecutor() as threads:  # both wait for one load
+        answers = [threads.submit(ask) for ask in (message, response)]
+    assert all("Who are you?" in answer.result() for answer in answers)
 
 
 def test_anthropic_raises_what_went_wrong_behind_heartbeats(claude: anthropic.Anthropic) -> None:
