@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,10 @@ def test_every_type_of_event_reaches_a_viewer(swapyard: Start, config: Any, scri
                 busy.close()
         until(lambda: viewer.of("queue")[-1] == {"count": 0, "waiting": []})
         loads = [load for load in viewer.of("load") if load["model"] == "snail"]
-        assert [load["state"] for load in loads] == ["starting", "starting", "ready"]
-        assert loads[0]["elapsed"] < loads[1]["elapsed"] < loads[2]["elapsed"]
+        *starting, ready = loads  # told every second, so twice or, on a busy machine, more often
+        assert len(starting) >= 2
+        assert [load["state"] for load in loads] == ["starting"] * len(starting) + ["ready"]
+        assert all(earlier["elapsed"] < later["elapsed"] for earlier, later in pairwise(loads))
         assert loads[0]["estimate"] is None
         running.ask("hare")
         httpx.put(f"{running.address}/api/profiles/active", json={"name": "night"}).raise_for_status()
@@ -161,7 +164,7 @@ def test_every_type_of_event_reaches_a_viewer(swapyard: Start, config: Any, scri
         until(lambda: len(viewer.of("activity")) == 3)
         running.ask("snail")
         again = [load for load in viewer.of("load") if load["model"] == "snail"][len(loads) :]
-        assert again[0]["estimate"] == pytest.approx(loads[2]["elapsed"], abs=0.1)
+        assert again[0]["estimate"] == pytest.approx(ready["elapsed"], abs=0.1)
         assert {kind for kind, _ in viewer.events} == {
             *("logData", "modelStatus", "uiConfig", "profileChanged", "activity", "inflight"),
             *("transition", "queue", "load"),
