@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(120, func_only=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """`address` has no slash at its end."""
+
+    address: str
+    process: subprocess.Popen[str]
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+
 @contextmanager
 def serve(*arguments: str, environment: Mapping[str, str] = {}) -> Iterator[str]:
     """`python -m swapyard ...` on a free port; gives its address, without a slash at the end."""
-    command = [sys.executable, "-m", "swapyard", *arguments, "--listen", "127.0.0.1:0"]
+    with served(*arguments, environment=environment) as running:
+        yield running.address
+
+
+@contextmanager
+def served(*arguments: str, environment: Mapping[str, str] = {}, port: int = 0) -> Iterator[Served]:
+    """Like `serve`, for tests that do something to the process itself. `port` 0: a free one. It is stopped behind the block,
+    if it has not been before."""
+    command = [sys.executable, "-m", "swapyard", *arguments, "--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -75,7 +96,7 @@ def serve(*arguments: str, environment: Mapping[str, str] = {}) -> Iterator[str]
             pytest.fail(f"it ended at once:\n{''.join(said)}")
         drain = threading.Thread(target=process.stdout.read, daemon=True)
         drain.start()
-        yield found[1].rstrip("/")
+        yield Served(found[1].rstrip("/"), process)
     finally:
         process.terminate()
         try:

@@ -3,11 +3,45 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import signal
 import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+from tests.ports import start_port
+from tests.ui.conftest import StartDemo, served
+
+BIRDS = ("Finch", "Heron", "Owl", "Robin", "Swift", "Wren")
+
+
+@pytest.fixture(scope="module")
+def birds(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Six models that are loaded together, and three that are not; Heron goes when it has been idle for an hour."""
+    models: dict[str, Any] = {
+        name.lower(): {"name": name, "cmd": engine(name.lower())} for name in (*BIRDS, "Auk", "Crow", "Duck")
+    }
+    models["heron"]["ttl"] = 3600
+    config = {
+        "startPort": start_port(),
+        "models": models,
+        "groups": {"all": {"swap": False, "members": [*models]}},
+    }
+    path = tmp_path_factory.mktemp("birds") / "config.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    with start_demo(config=path) as address:
+        for name in BIRDS:
+            httpx.post(f"{address}/api/models/load/{name.lower()}", timeout=30)
+        yield address
+
+
+def section(page: Page, title: str) -> Locator:
+    return page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
 
 
 def chat(address: str, model: str, words: int = 20) -> threading.Thread:
@@ -109,3 +143,132 @@ def test_a_load_that_fails_is_told_with_its_reason_and_stays_visible(stopped: st
         "Failed"
     )
     expect(window.get_by_role("link", name="Show its log")).to_be_visible()
+
+
+def with_a_gpu_and_a_past(page: Page) -> None:
+    """As a driver would tell: a GPU of 24 GiB, of which each model holds 1 GiB, and somebody else 3. And 30 old loads."""
+
+    def measured(route: Route) -> None:
+        answer = route.fetch().json()
+        gpu = {"timestamp": "2026-01-01T00:00:00Z", "id": 0, "name": "Big GPU", "mem_total_mb": 24576, "mem_used_mb": 9216}
+        route.fulfill(json={**answer, "gpu_stats": [gpu]})
+
+    def long_ago(route: Route) -> None:
+        answer = route.fetch().json()
+        past = [
+            {"id": -n, "at": 1.0, "model": "duck", "run": -n, "state": "ready", "cause": "", "seconds": 1.0}
+            for n in range(30)
+        ]
+        route.fulfill(json={**answer, "transitions": [*answer["transitions"], *past]})
+
+    def held(route: Route) -> None:
+        answer = route.fetch().json()
+        for model in answer["models"]:
+            if model["run"]:
+                model["run"]["gpu_memory"] = [{"id": 0, "memory_bytes": 2**30}]
+        route.fulfill(json=answer)
+
+    page.route(re.compile(r"/api/performance"), measured)
+    page.route(re.compile(r"/api/transitions"), long_ago)
+    page.route(re.compile(r"/api/models$"), held)
+
+
+def test_six_models_their_memory_and_what_happened_stand_in_one_window(birds: str, desktop: Page) -> None:
+    with_a_gpu_and_a_past(desktop)
+    desktop.goto(f"{birds}/ui/")
+    gpu = desktop.get_by_role("img", name="Big GPU:")
+    each = ", ".join(f"{name} 1.0 GiB" for name in BIRDS)
+    expect(gpu).to_have_accessible_name(f"Big GPU: {each}, Other 3.0 GiB, 15.0 GiB free")
+    expect(gpu.locator("span")).to_have_count(7)
+    ram = "".join(rf"{name} [\d.]+ MiB, " for name in BIRDS)
+    expect(desktop.get_by_role("img", name="RAM:")).to_have_accessible_name(
+        re.compile(rf"RAM: {ram}Other [\d.]+ [MG]iB, [\d.]+ GiB free")
+    )
+    for name in BIRDS:
+        expect(desktop.get_by_role("button", name=f"Unload {name}")).to_be_in_viewport()
+        expect(section(desktop, name)).to_contain_text("1.0 GiB GPU")
+    countdown = desktop.get_by_text(re.compile(r"^unloads in 59 min \d+ s$"))
+    expect(countdown).to_have_count(1)
+    shown = countdown.text_content()
+    expect(countdown).not_to_have_text(shown or "")  # it counts
+    expect(desktop.get_by_role("button", name="Load Duck")).to_be_in_viewport()
+    expect(section(desktop, "Lately").get_by_role("listitem").first).to_contain_text("Wren ready: loaded in")
+    assert desktop.evaluate("document.documentElement.scrollHeight") <= 900
+    expect(desktop.locator(".lately li")).to_have_count(24)  # what has no room is out of reach of the keyboard, too
+    reached = desktop.locator(".lately li").evaluate_all(
+        "rows => rows.map(row => [getComputedStyle(row).visibility, row.getBoundingClientRect().right <= innerWidth])"
+    )
+    assert ["hidden", False] in reached
+    assert all((visibility == "visible") == is_inside for visibility, is_inside in reached)
+
+
+def test_a_phone_begins_with_what_is_loaded_in_the_order_of_the_keys_too(birds: str, phone: Page, desktop: Page) -> None:
+    titles = "[...document.querySelectorAll('main h2')].map(title => title.textContent)"
+    for page, order in (
+        (desktop, ["Memory", "Loaded, loading and wanted models", "Not loaded", "Lately"]),
+        (phone, ["Loaded, loading and wanted models", "Memory", "Not loaded", "Lately"]),
+    ):
+        page.goto(f"{birds}/ui/")
+        expect(page.get_by_role("heading", name="Lately")).to_be_visible()
+        assert page.evaluate(titles) == order
+    tops = [section(phone, title).bounding_box() for title in ("Memory", "Not loaded", "Lately")]
+    assert [box["y"] for box in tops if box] == sorted(box["y"] for box in tops if box)
+    first = phone.get_by_role("button", name="Unload Finch").bounding_box()
+    assert first
+    assert first["y"] < 300
+
+
+def test_who_goes_and_why_is_told_once(built: None, engine: Callable[..., str], desktop: Page, tmp_path: Path) -> None:
+    models = {
+        "idler": {"cmd": engine("idler"), "ttl": 1},
+        "frail": {"cmd": engine("frail", "--crash-after", "1")},
+        "fickle": {"cmd": engine("fickle")},
+        "broken": {"cmd": engine("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1")},
+    }
+    config = {
+        "startPort": start_port(),
+        "models": models,
+        "groups": {"all": {"swap": False, "members": [*models]}},
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    with served("--config", str(path)) as running:
+        desktop.goto(f"{running.address}/ui/")
+        lately = section(desktop, "Lately").get_by_role("listitem")
+        for model in models:
+            httpx.post(f"{running.address}/api/models/load/{model}", timeout=30)
+        chat(running.address, "frail").join(30)
+        models["fickle"]["cmd"] += " --ctx-size 8192"
+        path.write_text(json.dumps(config), encoding="utf-8")
+        running.process.send_signal(signal.SIGHUP)
+        for cause in (
+            r"idler stopped: idle for its ttl, after [\d.]+ s",
+            r"frail failed: .*",
+            r"fickle stopped: its configuration changed, after [\d.]+ (m?s)",
+            r'broken failed: model "broken" exited with code 3',
+        ):
+            expect(lately.filter(has_text=re.compile(cause))).to_have_count(1)
+        assert sorted(text.split()[0] for text in lately.all_text_contents()) == [
+            "broken", "fickle", "fickle", "frail", "frail", "idler", "idler",
+        ]  # fmt: skip
+
+
+def test_what_failed_is_tried_again_from_the_message_that_tells_it(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    window.goto(f"{stopped}/ui/")
+    refusal = {"error": {"message": "not now", "code": "busy"}}
+    window.route("**/api/models/unload/hare", lambda route: route.fulfill(status=503, json=refusal))
+    window.get_by_role("button", name="Unload Hare").click()
+    alert = window.get_by_role("alert").filter(has_text="Hare could not be unloaded")
+    expect(alert).to_contain_text("not now")
+    window.unroute_all()
+    alert.get_by_role("button", name="Try again").click()
+    expect(alert).to_have_count(0)
+    expect(window.get_by_role("button", name="Load Hare")).to_be_visible()
+    window.get_by_role("button", name="Load Broken").click()
+    alert = window.get_by_role("alert").filter(has_text="Broken could not be loaded")
+    with window.expect_request("**/api/models/load/broken*"):
+        alert.get_by_role("button", name="Try again").click()
+    alert.get_by_role("link", name="Show its log").click()  # it has failed again
+    expect(window.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
+    expect(window.get_by_role("tabpanel")).to_contain_text("load_model: loading model 'broken'")

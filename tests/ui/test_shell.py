@@ -8,13 +8,21 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 from tests.ports import start_port
-from tests.ui.conftest import page_of
+from tests.ui.conftest import page_of, served
+
+# How few rows there have been since.
+WATCH_ROWS = """
+window.fewestRows = document.querySelectorAll("main [data-row]").length;
+new MutationObserver(() => {
+  window.fewestRows = Math.min(window.fewestRows, document.querySelectorAll("main [data-row]").length);
+}).observe(document.body, { childList: true, subtree: true });
+"""
 
 
 def test_pages_are_reached_by_links_keys_and_the_back_button(yard: str, desktop: Page) -> None:
@@ -106,6 +114,57 @@ def test_the_palette_does_what_it_is_told(stopped: str, desktop: Page) -> None:
     expect(desktop.get_by_role("dialog")).to_have_count(0)
 
 
+def command(page: Page, text: str) -> None:
+    """What the palette offers first for it."""
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog", name="Commands")).to_be_visible()
+    page.keyboard.type(text)
+    expect(page.get_by_role("listbox", name="Commands").get_by_role("option", selected=True)).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_profiles_themes_unloads_and_calls_of_models_are_had_from_the_palette(stopped: str, desktop: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    desktop.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    desktop.goto(f"{stopped}/ui/")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    command(desktop, "profile quiet")
+    expect(desktop.get_by_label("Profile").first).to_have_value("quiet")
+    command(desktop, "profile off")
+    expect(desktop.get_by_label("Profile").first).to_have_value("")
+    command(desktop, "copy curl hare")
+    expect(desktop.get_by_text("curl for Hare is copied")).to_be_visible()
+    call = desktop.evaluate("navigator.clipboard.readText()")
+    assert call.startswith(f"curl {stopped}/v1/chat/completions")
+    assert '"model": "hare"' in call
+    command(desktop, "snippet python fast")  # by the word for it, and by its alias
+    expect(desktop.get_by_text("Python for Hare is copied")).to_be_visible()
+    assert f'base_url="{stopped}/v1"' in desktop.evaluate("navigator.clipboard.readText()")
+    command(desktop, "copy base address")
+    expect(desktop.get_by_text("The base address is copied")).to_be_visible()
+    assert desktop.evaluate("navigator.clipboard.readText()") == f"{stopped}/v1"
+    for words, theme in (("theme high contrast", "contrast"), ("theme dark", "dark")):
+        command(desktop, words)
+        expect(desktop.locator("html")).to_have_attribute("data-theme", theme)
+    command(desktop, "unload all")
+    expect(desktop.get_by_text("All models are unloaded")).to_be_visible()
+    expect(desktop.get_by_role("button", name="Load Hare")).to_be_visible()
+    desktop.reload()  # what was chosen is kept
+    expect(desktop.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_pinned_model_stays_on_top_after_a_reload(yard: str, desktop: Page) -> None:
+    desktop.goto(f"{yard}/ui/models?sort=name")
+    rows = desktop.locator("tbody a[data-row]")
+    expect(rows.first).to_have_text("Broken")
+    desktop.get_by_role("button", name="Pin tortoise to the top").click()
+    expect(rows.first).to_have_text("Tortoise")
+    desktop.reload()
+    expect(rows.first).to_have_text("Tortoise")
+    expect(desktop.get_by_role("button", name="Unpin tortoise")).to_have_attribute("aria-pressed", "true")
+
+
 def test_the_profile_is_switched_for_everybody(yard: str, desktop: Page, phone: Page) -> None:
     for page in (desktop, phone):
         page.goto(f"{yard}/ui/models")
@@ -113,6 +172,41 @@ def test_the_profile_is_switched_for_everybody(yard: str, desktop: Page, phone: 
     expect(phone.get_by_text("“quiet” is active")).to_be_visible()
     desktop.get_by_label("Profile").first.select_option("None")
     expect(phone.get_by_text("none is active")).to_be_visible()
+
+
+# --- for everybody ---
+
+
+def test_the_keyboard_gets_past_the_navigation_and_changes_are_said(stopped: str, desktop: Page) -> None:
+    desktop.goto(f"{stopped}/ui/")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    skip = desktop.get_by_role("link", name="Skip to the page")
+    expect(skip).not_to_be_in_viewport()
+    desktop.keyboard.press("Tab")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    desktop.keyboard.press("Enter")
+    expect(desktop.locator("main")).to_be_focused()
+    expect(desktop.locator("h1")).to_have_text("Now")
+    desktop.keyboard.press("Tab")
+    assert desktop.evaluate("document.querySelector('main').contains(document.activeElement)")
+    said = desktop.locator("[aria-live=polite][role=status]").filter(has_text="Hare is ready.")
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    expect(said).to_have_count(1)
+
+
+def test_motion_and_colours_are_as_the_system_wants_them(stopped: str, desktop: Page) -> None:
+    desktop.goto(f"{stopped}/ui/")
+    spinner = desktop.locator("svg.spin").first
+    desktop.get_by_role("button", name="Load Snail").click()
+    expect(spinner).to_have_css("animation-iteration-count", "infinite")
+    desktop.emulate_media(reduced_motion="reduce")
+    expect(spinner).to_have_css("animation-iteration-count", "1")
+    expect(spinner).to_have_css("animation-duration", "1e-05s")
+    root = desktop.locator("html")
+    for theme, scheme in (("light", "light"), ("dark", "dark"), ("high contrast", "dark")):
+        command(desktop, f"theme {theme}")
+        expect(root).to_have_css("color-scheme", scheme)
 
 
 # --- the connection --------------------------------------------------------------------------------------------------------
@@ -124,18 +218,69 @@ def test_a_lost_connection_is_told_and_a_new_one_needs_no_reload(
     with front(stopped) as proxy, page_of(browser, "desktop", lost=True) as page:
         page.goto(f"{proxy.address}/ui/")
         expect(page.get_by_role("button", name="Load Hare")).to_be_enabled()
-        page.evaluate("window.sameDocument = true")
+        rows = page.locator("main [data-row]")
+        known = rows.all_text_contents()
+        assert len(known) >= 5
+        page.evaluate(WATCH_ROWS)
         proxy.stop()
         banner = page.get_by_role("alert").filter(has_text="No connection to Swapyard.")
-        expect(banner).to_contain_text("What you see is as of")
+        expect(banner).to_contain_text(re.compile(r"What you see is as of \d\d:\d\d:\d\d\."))
         expect(banner).to_contain_text("Next try in")
-        expect(page.get_by_role("button", name="Load Hare")).to_be_disabled()  # what was known stays
+        expect(page.locator(".page")).to_have_css("filter", "grayscale(1)")
+        expect(page.get_by_role("button", name="Load Hare")).to_be_disabled()
         proxy.start()
         banner.get_by_role("button", name="Retry now").click()
         expect(banner).to_have_count(0)
+        expect(page.locator(".page")).to_have_css("filter", "none")
+        expect(page.get_by_role("button", name="Load Hare")).to_be_enabled()
+        assert rows.all_text_contents() == known
+        assert page.evaluate("window.fewestRows") == len(known)  # not even for a moment
         page.get_by_role("button", name="Load Hare").click()
         expect(page.get_by_role("button", name="Unload Hare")).to_be_visible()
-        assert page.evaluate("window.sameDocument")
+
+
+def test_swapyard_is_restarted_and_the_page_goes_on(
+    built: None, engine: Callable[..., str], browser: Browser, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    models = {"hare": {"name": "Hare", "cmd": engine("hare")}, "owl": {"name": "Owl", "cmd": engine("owl")}}
+    config.write_text(json.dumps({"startPort": start_port(), "models": models}))
+    with page_of(browser, "phone", lost=True) as page:
+        with served("--config", str(config)) as before:
+            page.goto(f"{before.address}/ui/")
+            page.get_by_role("button", name="Load Hare").tap()
+            expect(page.get_by_text("1 model ready")).to_be_visible()
+            page.evaluate(WATCH_ROWS)
+        banner = page.get_by_role("alert").filter(has_text="No connection to Swapyard.")
+        expect(banner).to_be_visible()
+        with served("--config", str(config), port=before.port) as after:
+            assert after.address == before.address
+            expect(banner).to_have_count(0)  # by itself
+            expect(page.get_by_text("Nothing is loaded.")).to_be_visible()  # as the new one says
+            expect(page.get_by_text("No model has been loaded since Swapyard was started.")).to_be_visible()
+            page.get_by_role("button", name="Load Owl").tap()
+            expect(page.get_by_role("button", name="Unload Owl")).to_be_visible()
+            expect(page.locator(".lately")).to_contain_text("Owl ready: loaded in")
+            assert page.evaluate("window.fewestRows") == 2
+
+
+def test_nothing_is_asked_for_while_nobody_looks(stopped: str, desktop: Page) -> None:
+    desktop.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.isAway ?? false })")
+    desktop.clock.install()
+    asked: list[str] = []
+    desktop.goto(f"{stopped}/ui/")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    desktop.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    with desktop.expect_request("**/api/models"):
+        desktop.clock.run_for(2500)
+    desktop.evaluate("window.isAway = true; document.dispatchEvent(new Event('visibilitychange'))")
+    desktop.wait_for_timeout(300)  # what is under way arrives
+    asked.clear()
+    for _ in range(3):
+        desktop.clock.run_for(10_000)
+    assert asked == []
+    with desktop.expect_request("**/api/models"), desktop.expect_request("**/api/performance*"):
+        desktop.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def test_the_page_works_below_a_prefix(stopped: str, desktop: Page, front: Callable[..., Any]) -> None:

@@ -11,9 +11,10 @@ test("a stop is told once, with the reason it began with and the seconds it ende
   expect(folded([end, beginning])).toEqual([{ ...beginning, id: end.id, at: end.at, state: "stopped", seconds: 60 }]);
 });
 
-test("so is a start that fails, and a load that succeeds", () => {
-  const changes = [change("a", 2, "stopped"), change("a", 2, "stopping", { reason: "start_failed" }), change("a", 2, "starting"), change("b", 1, "ready"), change("b", 1, "starting")];
-  expect(folded(changes).map(({ model, state }) => `${model} ${state}`)).toEqual(["a stopped", "a starting", "b ready"]);
+test("a load is told while it lasts, then by what came of it", () => {
+  const failed = [change("a", 2, "stopped"), change("a", 2, "stopping", { reason: "start_failed" }), change("a", 2, "starting")];
+  const changes = [change("c", 3, "starting"), ...failed, change("b", 1, "ready"), change("b", 1, "starting")];
+  expect(folded(changes).map(({ model, state, reason }) => `${model} ${state} ${reason ?? ""}`)).toEqual(["c starting ", "a stopped start_failed", "b ready "]);
 });
 
 test("changes of other models in between do not part them", () => {
@@ -24,6 +25,8 @@ test("changes of other models in between do not part them", () => {
 test("what does not belong together stays apart", () => {
   const other = [change("a", 2, "ready"), change("a", 1, "starting")]; // of another process, which counts its runs from 1 too
   expect(folded(other)).toEqual(other);
+  const again = [change("a", 1, "starting"), change("a", 1, "starting")];
+  expect(folded(again)).toEqual(again);
   const crash = [change("a", 1, "stopped", { reason: "crashed" }), change("a", 1, "ready")];
   expect(folded(crash)).toEqual(crash);
 });

@@ -1,28 +1,29 @@
-// The changes of models as people think of them: one thing that happened is told once, and not when it began and again when it was over.
+// The changes of models as people think of them: what happened is told once, and not when it began and again when it was over.
 import type { Change } from "../../lib/api.gen";
 
-/** What a change completes: a stop begins as "stopping", for a reason that "stopped" does not repeat, and a load as "starting". */
-const BEGINS: Record<string, string> = { stopped: "stopping", ready: "starting" };
-
-/** Newest first, as they come. A stop has the reason of its beginning and the seconds of its end; a load tells both causes. */
+/** Newest first, as they come. A load is told while it lasts and then by what came of it, a stop by its reason and the seconds
+ *  that its end tells. */
 export function folded(changes: readonly Change[]): Change[] {
-  const open = new Map<string, { at: number; begins: string }>();
   const told: Change[] = [];
+  const places = new Map<string, number>();
   for (const change of changes) {
-    const over = open.get(change.model);
-    open.delete(change.model); // only the very next one of this model can be its beginning
-    if (over && change.state === over.begins && told[over.at]?.run === change.run) {
-      told[over.at] = together(change, told[over.at] as Change);
-      continue;
+    // Only the very next change of the model can be what came of this one: runs of another process have the same numbers.
+    const at = places.get(change.model);
+    const next = at === undefined ? undefined : told[at];
+    if (at !== undefined && next && begins(change, next)) told[at] = together(change, next);
+    else {
+      places.set(change.model, told.length);
+      told.push(change);
     }
-    const begins = BEGINS[change.state];
-    if (begins) open.set(change.model, { at: told.length, begins });
-    told.push(change);
   }
   return told;
 }
 
+function begins(change: Change, next: Change): boolean {
+  if (change.run !== next.run) return false;
+  return change.state === "starting" ? next.state !== "starting" : change.state === "stopping" && next.state === "stopped";
+}
+
 function together(beginning: Change, end: Change): Change {
-  if (end.state === "ready") return { ...end, for_model: beginning.for_model };
-  return { ...beginning, id: end.id, at: end.at, state: end.state, seconds: end.seconds };
+  return beginning.state === "starting" ? end : { ...beginning, id: end.id, at: end.at, state: end.state, seconds: end.seconds };
 }

@@ -1,0 +1,82 @@
+"""Where there is nothing to show: what is told teaches what to do, and what it gives to copy works as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.ports import start_port
+from tests.ui.conftest import StartDemo, page_of, served
+
+
+@pytest.fixture(scope="module")
+def fresh(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One model, and nothing has happened yet."""
+    path = tmp_path_factory.mktemp("fresh") / "config.yaml"
+    models = {"hare": {"name": "Hare", "cmd": engine("hare")}}
+    path.write_text(json.dumps({"startPort": start_port(), "models": models}), encoding="utf-8")
+    with start_demo(config=path) as address:
+        yield address
+
+
+def copied(page: Page, label: str) -> str:
+    page.get_by_role("button", name=label).click()
+    text: str = page.evaluate("navigator.clipboard.readText()")
+    return text
+
+
+def test_without_models_it_is_told_what_to_write_and_where(built: None, browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("models: {}\n")
+    with served("--config", str(path), "--watch-config") as running:
+        for size in ("phone", "desktop"):
+            with page_of(browser, size) as page:
+                page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+                page.goto(f"{running.address}/ui/")
+                expect(page.get_by_text("No models are configured yet.")).to_be_visible()
+                expect(page.get_by_text("It is being watched")).to_be_visible()
+                assert copied(page, "Copy the path") == str(path)
+                example = copied(page, "Copy the example")
+                if size == "desktop":
+                    path.write_text(example)
+                    expect(page.get_by_role("button", name="Load my-model")).to_be_visible()  # by itself
+    path.write_text("models: {}\n")
+    with served("--config", str(path)) as running, page_of(browser, "phone") as page:
+        page.goto(f"{running.address}/ui/")
+        expect(page.get_by_text("--watch-config")).to_be_visible()  # nobody watches this one
+        expect(page.get_by_text("It is being watched")).to_have_count(0)
+
+
+def test_the_first_request_is_there_to_be_copied(fresh: str, desktop: Page) -> None:
+    desktop.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    desktop.goto(f"{fresh}/ui/")
+    expect(desktop.get_by_text("Nothing is loaded.")).to_be_visible()
+    expect(desktop.get_by_text("No model has been loaded since Swapyard was started.")).to_be_visible()
+    request = copied(desktop, "Copy a request")
+    desktop.goto(f"{fresh}/ui/activity")
+    expect(desktop.get_by_text("No request has been answered yet.")).to_be_visible()
+    assert copied(desktop, "A first request") == request
+    answer = subprocess.run(["sh", "-c", f"{request} -sS"], capture_output=True, text=True, timeout=60, check=True)
+    assert "This is hare." in answer.stdout
+    expect(desktop.locator("tbody tr")).to_have_count(1)
+    expect(desktop.locator("tbody tr")).to_contain_text("Hare")
+
+
+def test_without_a_gpu_it_is_told_who_was_asked_and_why_each_failed(fresh: str, window: Page) -> None:
+    sources = httpx.get(f"{fresh}/api/performance", params={"after": "2026-01-01T00:00:00Z"}).json()["sources"]
+    if any(source["gpus"] for source in sources):
+        pytest.skip("this machine has a GPU")
+    window.goto(f"{fresh}/ui/")
+    expect(window.get_by_text("No GPU can be seen.")).to_be_visible()
+    window.get_by_role("link", name="Why?").click()
+    expect(window.locator("h1")).to_have_text("Performance")
+    said = window.locator("dl")
+    for source in httpx.get(f"{fresh}/api/performance", params={"after": "2026-01-01T00:00:00Z"}).json()["sources"]:
+        if source["problem"]:
+            expect(said).to_contain_text(re.compile(rf"{re.escape(source['name'])}\s*{re.escape(source['problem'])}"))
