@@ -264,7 +264,7 @@ def test_what_failed_is_tried_again_from_the_message_that_tells_it(stopped: str,
     window.unroute_all()
     alert.get_by_role("button", name="Try again").click()
     expect(alert).to_have_count(0)
-    expect(window.get_by_role("button", name="Load Hare")).to_be_visible()
+    expect(window.get_by_role("button", name="Load Hare", exact=True)).to_be_visible()
     window.get_by_role("button", name="Load Broken").click()
     alert = window.get_by_role("alert").filter(has_text="Broken could not be loaded")
     with window.expect_request("**/api/models/load/broken*"):

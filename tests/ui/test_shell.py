@@ -149,7 +149,7 @@ def test_profiles_themes_unloads_and_calls_of_models_are_had_from_the_palette(st
         expect(desktop.locator("html")).to_have_attribute("data-theme", theme)
     command(desktop, "unload all")
     expect(desktop.get_by_text("All models are unloaded")).to_be_visible()
-    expect(desktop.get_by_role("button", name="Load Hare")).to_be_visible()
+    expect(desktop.get_by_role("button", name="Load Hare", exact=True)).to_be_visible()
     desktop.reload()  # what was chosen is kept
     expect(desktop.locator("html")).to_have_attribute("data-theme", "dark")
 
