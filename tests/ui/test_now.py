@@ -219,7 +219,7 @@ def test_a_phone_begins_with_what_is_loaded_in_the_order_of_the_keys_too(birds: 
 
 
 def test_who_goes_and_why_is_told_once(built: None, engine: Callable[..., str], desktop: Page, tmp_path: Path) -> None:
-    models = {
+    models: dict[str, Any] = {
         "idler": {"cmd": engine("idler"), "ttl": 1},
         "frail": {"cmd": engine("frail", "--crash-after", "1")},
         "fickle": {"cmd": engine("fickle")},
