@@ -59,7 +59,7 @@ def main() -> None:
         usage = tap.end()
         row = Activity(ended=1.76e9, model="m", path=CHAT, status=200, duration_ms=5, usage=usage, queue_ms=0)
         row_id = store.record(row)
-        metrics.finished(row)
+        metrics.finished([row])
         captures.keep(capture, row_id)
 
     def figures() -> None:

@@ -424,6 +424,18 @@ def test_a_text_file_is_refused(open_store: Open, tmp_path: Path) -> None:
         open_store(tmp_path / "notes.txt")
 
 
+@contextlib.contextmanager
+def hurdle(store: ActivityStore) -> Iterator[None]:
+    """The writer writes nothing meanwhile."""
+    drain, gate = store._drain, threading.Event()
+    passed: Any = lambda: (gate.wait(10), drain())  # noqa: E731
+    store._drain = passed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        gate.set()
+
+
 def test_memory_keeps_the_newest_rows(open_store: Open) -> None:
     store = open_store(max_in_memory=10)
     for _ in range(25):
@@ -431,6 +443,19 @@ def test_memory_keeps_the_newest_rows(open_store: Open) -> None:
     store.flush()
     store.record(request_of())
     assert ids(store, limit=999) == list(range(26, 16, -1))
+
+
+def test_rows_that_wait_are_as_many_as_memory_keeps(open_store: Open) -> None:
+    store = open_store(max_in_memory=10)
+    with hurdle(store):
+        for _ in range(25):
+            store.record(request_of())
+        assert len(store._queue) == 10
+        store.keep(15)
+        for _ in range(4):
+            store.record(request_of())
+        store.keep(12)
+    assert ids(store, limit=999) == list(range(29, 17, -1))
 
 
 @pytest.mark.parametrize("keep", [0, -5])

@@ -110,8 +110,8 @@ def test_a_request_is_counted_in_everything_it_tells() -> None:
         prompt_tokens=30, cache_tokens=10, output_tokens=5, prompt_per_second=400.0, tokens_per_second=45.0,
         prompt_ms=50, generation_ms=200,
     )  # fmt: skip
-    made.finished(request(usage=usage, queue_ms=20, first_token_ms=300))
-    made.finished(request(status=502, outcome=Outcome.BROKEN))
+    made.finished([request(usage=usage, queue_ms=20, first_token_ms=300)])
+    made.finished([request(status=502, outcome=Outcome.BROKEN)])
     found = Found(made)
     route = "/v1/chat/completions"
     assert found["swapyard_requests_total", ("a", route, "200", "complete")] == 1
@@ -148,7 +148,7 @@ def test_the_life_of_models_is_counted() -> None:
 def test_names_that_clients_make_up_add_no_series() -> None:
     made = metrics()
     for n in range(1000):
-        made.finished(request(f"made up {n}", path=f"/v1/{n}", status=404))
+        made.finished([request(f"made up {n}", path=f"/v1/{n}", status=404)])
     found = Found(made)
     assert found["swapyard_requests_total", ("other", "other", "404", "complete")] == 1000
     assert len(made._models) == 1
@@ -156,7 +156,7 @@ def test_names_that_clients_make_up_add_no_series() -> None:
 
 def test_the_documentation_names_every_metric() -> None:
     made = metrics(now=lambda: [ModelNow("a", "ready")])
-    made.finished(request())
+    made.finished([request()])
     made.stopped("a", "evicted")
     names = set(re.findall(r"^# TYPE (\S+)", made.text().decode(), re.MULTILINE))
     documented = set(re.findall(r"`(swapyard_\w+)`", DOCS.read_text())) - {"swapyard_activity"}

@@ -150,6 +150,7 @@ class Books:
         engine.observers.append(self.recorder.changed)
 
     def rows(self) -> Sequence[Any]:
+        self.recorder.settle()
         assert self.store.flush()
         return self.store.listing(ActivityQuery(limit=999, descending=False)).data
 

@@ -9,6 +9,7 @@ exchange, engine, scheduler and recorder; only transports, processes and the sto
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from swapyard.config.schema import Config, Model
@@ -76,9 +77,9 @@ class Pad:
 class Rows(list[Activity]):
     """Stands for the store."""
 
-    def record(self, row: Activity) -> int:
-        self.append(row)
-        return len(self)
+    def record_all(self, rows: Sequence[Activity]) -> int:
+        self.extend(rows)
+        return len(self) - len(rows) + 1
 
 
 class PassageStage:
@@ -93,13 +94,13 @@ class PassageStage:
         self.engine = Engine(Scheduler(policy), pad, loop)
         self.ready = False
         models = {"m": model or Model(cmd="x", aliases=("org/m",))}
-        self.rows = Rows()
-        store: Any = self.rows
+        self._rows = Rows()
+        store: Any = self._rows
         # The captures are never compressed: their thread would outlive the stage.
         captures = Captures(0, warn=print)
         inflight, metrics = InFlight(Bus(loop), loop), Metrics(models={"m"}, routes=set())
-        recorder = Recorder(self.engine, inflight, store, captures, metrics)
-        state = ProxyState(Config(models=models, **config), self.engine, recorder=recorder)
+        self._recorder = Recorder(self.engine, inflight, store, captures, metrics)
+        state = ProxyState(Config(models=models, **config), self.engine, recorder=self._recorder)
         self.gateway = Gateway(state, control_plane, self._spawn)
         self.ends: list[int] = []
         self.reached: list[bytes] = []  # paths that reached the control plane
@@ -125,6 +126,11 @@ class PassageStage:
                 work.send(None)
         except StopIteration:
             pass
+
+    @property
+    def rows(self) -> Rows:
+        self._recorder.settle()
+        return self._rows
 
     @property
     def served(self) -> int:

@@ -38,6 +38,38 @@ async def cancelled(yard: Yard, wire: Any) -> None:
     assert not inflight.cancel(str(entry.id))
 
 
+# --- when there is one ---
+
+
+async def test_rows_are_made_soon_or_many_at_a_time(open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with (
+        wire.scripted() as up,
+        open_yard(m=up.port, ready="m", books=True) as yard,
+        wire.connect(yard.port) as client,
+    ):
+        store, recorder = yard.books.store, yard.books.recorder
+        peer: Any = None
+        monkeypatch.setattr(recording, "SETTLED_WITHIN", 3600)
+        monkeypatch.setattr(recording, "TOGETHER", 3)
+        for made in (0, 0, 3, 3):
+            client.send(ask())
+            peer = peer or await up.accept()
+            await peer.request()
+            peer.send(answer(USAGE))
+            await client.response()
+            assert store._last_id == made
+        assert len(recorder.metrics.models()) == 1
+        recorder.close()
+        assert store._last_id == 4
+        monkeypatch.setattr(recording, "SETTLED_WITHIN", 0)
+        client.send(ask())
+        await peer.request()
+        peer.send(answer(USAGE))
+        await client.response()
+        await wire.until(lambda: store._last_id == 5)
+        assert [row.tokens.output_tokens for row in yard.books.rows()] == [3] * 5
+
+
 # --- what a row says ---
 
 

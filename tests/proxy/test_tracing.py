@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,11 @@ def traced(yard: Yard) -> InMemorySpanExporter:
     return exporter
 
 
+def spans(yard: Yard, exporter: InMemorySpanExporter) -> Sequence[Any]:
+    yard.books.recorder.settle()
+    return exporter.get_finished_spans()
+
+
 @pytest.mark.parametrize("where", ["model", "peer", "streamed"])
 async def test_the_upstream_continues_the_trace_of_the_client(open_yard: OpenYard, wire: Any, where: str) -> None:
     async with wire.scripted() as up:
@@ -60,7 +66,7 @@ async def test_the_upstream_continues_the_trace_of_the_client(open_yard: OpenYar
             told = contexts(await peer.request())
             peer.send(ANSWER)
             await client.response()
-            span = next(span for span in exporter.get_finished_spans() if span.parent and span.name == f"POST {CHAT}")
+            span = next(span for span in spans(yard, exporter) if span.parent and span.name == f"POST {CHAT}")
             child = f"00-0af7651916cd43dd8448eb211c80319c-{span.context.span_id:016x}-01".encode()
             assert told == [(b"traceparent", child), (b"tracestate", b"a=1")]
 
@@ -81,7 +87,7 @@ async def test_requests_that_repeat_each_other_have_traces_of_their_own(open_yar
             await client.response()
             if more:
                 client.send(ask("m"))
-        roots = [span.context for span in exporter.get_finished_spans() if span.parent is None]
+        roots = [span.context for span in spans(yard, exporter) if span.parent is None]
         ids = [f"00-{one.trace_id:032x}-{one.span_id:016x}-{one.trace_flags:02x}".encode() for one in roots if one]
         assert seen == [(b"traceparent", one) for one in ids]
         assert len(set(ids)) == 4

@@ -262,7 +262,7 @@ class App:
     def _make_monitoring(self) -> Monitoring:
         from swapyard.app.monitoring import Monitoring
 
-        return Monitoring(self.log, __version__, self.accounts.recorder.metrics)
+        return Monitoring(self.log, __version__, self.accounts.metrics)
 
     def _keep_house(self) -> None:
         self._housekeeping.append(self.spawn(self._reload_when_asked(), "reload"))

@@ -57,6 +57,7 @@ class Accounts:
             captures = self._captures(new)
 
         def change() -> None:
+            recorder.settle()
             self._config = new
             self._models = known_models(new)
             was_captures, was_store = recorder.captures, recorder.store
@@ -95,6 +96,11 @@ class Accounts:
             if change.reason is StopReason.START_FAILED:
                 metrics.load_failed(change.model)
         self.recorder.changed(change)
+
+    def metrics(self) -> Metrics:
+        """With all requests that are over by now."""
+        self.recorder.settle()
+        return self.recorder.metrics
 
     def inflight(self) -> object:
         """The requests under way, as they stand now."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Callable
 
 from swapyard.config.schema import Config
 from swapyard.observe.logs import Logger
@@ -22,8 +23,8 @@ LAST_SAMPLES = 1.0  # seconds for each sampling thread to end, at most
 class Monitoring:
     """Made anywhere; the rest on the event loop."""
 
-    def __init__(self, log: Logger, version: str, metrics: Metrics) -> None:
-        """`version`: of Swapyard. `metrics`: what a scrape tells besides the machine."""
+    def __init__(self, log: Logger, version: str, metrics: Callable[[], Metrics]) -> None:
+        """`version`: of Swapyard. `metrics`: what a scrape tells besides the machine; asked on the loop."""
         self.sampling = Sampling(log)
         self.memory = MemoryLog()
         self._metrics = metrics
@@ -40,8 +41,9 @@ class Monitoring:
     async def prometheus(self) -> bytes:
         """The answer to a scrape. With many models its text takes a while, so a thread writes it; how the models stand is
         asked for here, on the loop."""
-        now = tuple(self._metrics.now())
-        scrape = copy.copy(self._metrics)
+        metrics = self._metrics()
+        now = tuple(metrics.now())
+        scrape = copy.copy(metrics)
         scrape.now = lambda: now
         scrape.machine = self.sampling.machine
         return await asyncio.to_thread(scrape.text)

@@ -7,7 +7,10 @@ no control character, no line separator and no lone surrogate survives.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+_LONG: Final = 500  # characters of a path and an agent that are not worth remembering
 
 
 class Level(IntEnum):
@@ -39,10 +42,16 @@ class Access(NamedTuple):
 def access_text(entry: Access) -> str:
     """`Request <ip> "<METHOD> <path> <proto>" <status> <bytes> "<user agent>" <duration>`, as llama-swap has it."""
     _, remote, method, path, proto, status, size, agent, seconds = entry
-    # One test of all that came from outside: this runs for every request, and nearly all of them are plain.
-    if not _is_plain(f"{remote}{method}{path}{proto}{agent}"):
-        remote, method, path, proto, agent = map(quoted, (remote, method, path, proto, agent))
-    return f'Request {remote} "{method} {path} {proto}" {status} {size} "{agent}" {duration(seconds)}'
+    asked = _asked_again if len(path) + len(agent) < _LONG else _asked
+    before, after = asked(remote, method, path, proto, agent)
+    return f"{before} {status} {size} {after} {duration(seconds)}"
+
+
+def _asked(remote: str, method: str, path: str, proto: str, agent: str) -> tuple[str, str]:
+    return f'Request {quoted(remote)} "{quoted(method)} {quoted(path)} {quoted(proto)}"', f'"{quoted(agent)}"'
+
+
+_asked_again = lru_cache(maxsize=256)(_asked)  # this runs for every request, and most are like others
 
 
 def in_lines(text: str) -> list[str]:
@@ -76,9 +85,9 @@ def _escape(char: str) -> str:
 
 def duration(seconds: float) -> str:
     """Compact, as Go prints one: `312.333µs`, `2.1164ms`, `1.2054s`, `2m3.5s`, `1h0m2s`."""
-    nanoseconds = max(0, round(seconds * 1e9))
+    nanoseconds = round(seconds * 1e9)
     if nanoseconds < 1_000:
-        return f"{nanoseconds}ns" if nanoseconds else "0s"
+        return f"{nanoseconds}ns" if nanoseconds > 0 else "0s"
     # `g` cuts trailing zeros; the digits it is given are as many as a whole number of nanoseconds can need.
     if nanoseconds < 1_000_000:
         return f"{nanoseconds / 1e3:.6g}µs"

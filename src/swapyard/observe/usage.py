@@ -26,7 +26,7 @@ from typing import Final
 from swapyard.observe.decoding import Decoder, UndecodableError, decoder
 from swapyard.observe.ends import Ends
 from swapyard.observe.figures import Usage
-from swapyard.observe.findings import Findings, may_tell
+from swapyard.observe.findings import Findings, may_tell, plainly_told
 
 _LINE_END: Final = re.compile(rb"[\r\n]+")
 # What the first event with a part of the answer has in it, where a stream opens with events that have none.
@@ -82,6 +82,8 @@ class DocumentTap(UsageTap):
         self._ends.add(data)
 
     def end(self) -> Usage:
+        if not (self._failed or self._ends or self.unreadable) and (found := plainly_told(self._whole)) is not None:
+            return found
         begin, text = None, self._whole
         if self._ends is not None:
             begin, text = self._ends.begin, self._ends.rest()

@@ -4,6 +4,7 @@ A `Recording` belongs to one exchange, which calls it at each turn of its life a
 endpoints are shown while they are under way; rows, captures and metrics are for the POSTs among them.
 `Recorder` makes recordings and lives as long as the process; a reload may give it another store or other captures. It hears
 of every change of a model (`changed`), to know which part of a wait was a load, and to tell viewers what others wait for.
+Those that are over are settled many at a time (`settle`): then the figures of their answers are read, and their rows made.
 
 Nothing here waits, and a recording that fails costs no request: what could go wrong (disk, memory) is the business of
 threads behind `observe`. All times are the loop's; a row's end alone is the wall's.
@@ -39,6 +40,8 @@ COMPLETE: Final = Outcome.COMPLETE  # a plain name, because the attribute of an 
 CLIENT_LEFT: Final = 499  # the status of a request whose client left before it was answered, as the access log has it
 LONGEST_SESSION: Final = 200  # characters
 MOVES_TOLD_WITHIN: Final = 0.1  # seconds: who leaves a queue moves all behind it, which is told once for many
+SETTLED_WITHIN: Final = 0.02  # seconds after their ends
+TOGETHER: Final = 64  # recordings settled at once: one after the other takes half the time that each takes between others
 
 
 class Recorded(Protocol):
@@ -65,6 +68,8 @@ class Recorder:
     waiting: dict[Recording, Recorded] = field(default_factory=dict)
     _loads: dict[str, tuple[float, float]] = field(default_factory=dict)  # the last of each model: from when until when
     _timer: asyncio.TimerHandle | None = None
+    _over: list[Recording] = field(default_factory=list)  # and not settled
+    _settling: asyncio.TimerHandle | None = None
 
     def begin(
         self, recorded: Recorded, client: ClientConnection, wish: Wish, endpoint: Endpoint, path: bytes
@@ -145,10 +150,40 @@ class Recorder:
         self._timer = None
         self.refresh()
 
+    # --- those that are over ---
+
+    def ended(self, recording: Recording) -> None:
+        """It is over, and has a row."""
+        self._over.append(recording)
+        if len(self._over) >= TOGETHER:
+            self.settle()
+        elif self._settling is None:
+            self._settling = self.engine.loop.call_later(SETTLED_WITHIN, self._settle_late)
+
+    def _settle_late(self) -> None:
+        self._settling = None
+        self.settle()
+
+    def settle(self) -> None:
+        """Makes the rows of all that are over, counts them, and lets go of what they held."""
+        over, self._over = self._over, []
+        if not over:
+            return
+        wall = time.time() - self.engine.loop.time()
+        rows = [recording.row(wall) for recording in over]
+        row_id = self.store.record_all(rows)
+        self.metrics.finished(rows)
+        for recording, row in zip(over, rows, strict=True):
+            recording.settled(row, row_id)
+            row_id += 1
+
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Settles the last of them."""
+        for timer in (self._timer, self._settling):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._settling = None
+        self.settle()
 
 
 class Recording(Entry):
@@ -159,6 +194,7 @@ class Recording(Entry):
     __slots__ = (
         "_answer",
         "_capture",
+        "_ended",
         "_error",
         "_head",
         "_load_ms",
@@ -194,6 +230,7 @@ class Recording(Entry):
         self._place = 0  # in the queue
         self._waits_since = 0.0
         self._queue_ms = self._load_ms = -1
+        self._ended = 0.0
         self._status = 0
         self._answer: ResponseHead | None = None
         self._error: RequestError | None = None
@@ -304,14 +341,19 @@ class Recording(Entry):
         if recorder.waiting:
             self._waited()
         recorder.inflight.remove(self)
-        if not self.is_metered:
-            return
+        if self.is_metered:
+            self._ended = recorder.engine.loop.time()
+            self.cancel = _nothing  # until it is settled it keeps nobody else
+            recorder.ended(self)
+
+    def row(self, wall: float) -> Activity:
+        """Once, when it is over. `wall`: the Unix time when the loop's was 0."""
         tap, status, error, since = self._tap, self._status or CLIENT_LEFT, self._error, self.since
         usage = Usage() if tap is None else tap.end()
         first = 0.0 if tap is None or not 200 <= status < 300 else tap.first_token_at
-        duration_ms, engine_ms = round((recorder.engine.loop.time() - since) * 1000), usage.engine_ms
-        activity = Activity(
-            ended=time.time(),
+        duration_ms, engine_ms = round((self._ended - since) * 1000), usage.engine_ms
+        return Activity(
+            ended=wall + self._ended,
             model=self.model,
             path=self._sent,
             status=status,
@@ -327,15 +369,16 @@ class Recording(Entry):
             client=self._client(),
             session=self._session(),
         )
-        row_id = recorder.store.record(activity)
-        recorder.metrics.finished(activity)
+
+    def settled(self, row: Activity, row_id: int) -> None:
+        """This is its row."""
         if self.trace is not None:
-            self.trace.end(activity)
+            self.trace.end(row)
         if self._capture is not None:
-            if tap is not None and tap.unreadable:
-                recorder.captures.drop(self._capture)
+            if self._tap is not None and self._tap.unreadable:
+                self._recorder.captures.drop(self._capture)
             else:
-                recorder.captures.keep(self._capture, row_id)
+                self._recorder.captures.keep(self._capture, row_id)
 
     def _content_type(self) -> str:
         if self._answer is not None:
@@ -357,6 +400,10 @@ class Recording(Entry):
             if lowered in names and names.index(lowered) < rank and value.strip():
                 found, rank = value.strip(), names.index(lowered)
         return found.decode("latin-1")[:LONGEST_SESSION] if found else ""
+
+
+def _nothing() -> None:
+    return None
 
 
 def awaited(engine: Engine, model: str) -> str:

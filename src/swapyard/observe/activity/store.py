@@ -69,7 +69,9 @@ class ActivityStore:
         self._stored = stored
         self._has_capture = has_capture
         self._clock = clock
-        self._queue: deque[tuple[int, Activity]] = deque()
+        # Without a file the newest that are kept and no more: the others would go unseen, and memory that is used again at
+        # once costs a fifth less time than a second's worth of rows.
+        self._queue: deque[tuple[int, Activity]] = deque(maxlen=None if path else self._keep)
         self._changes: deque[Change] = deque(maxlen=MOST_WAITING_CHANGES)
         self._dropped = 0
         self._retry_at: float | None = None  # not None: the file has failed
@@ -94,12 +96,17 @@ class ActivityStore:
 
     def record(self, activity: Activity) -> int:
         """The id of the row, which will be visible within about `BATCH_SECONDS`. One thread only: the loop's."""
-        self._last_id = row_id = self._last_id + 1
-        self._queue.append((row_id, activity))
+        return self.record_all([activity])
+
+    def record_all(self, activities: Sequence[Activity]) -> int:
+        """The same of several, at least one. The id of the first; the others have the next ones."""
+        first = self._last_id + 1
+        self._queue.extend(enumerate(activities, first))
+        self._last_id += len(activities)
         if not self._wake.is_set():
             self._idle.clear()
             self._wake.set()
-        return row_id
+        return first
 
     def note(self, change: Change) -> None:
         """A change of a model's state; kept where there is a file. One thread only: the loop's."""
@@ -110,9 +117,14 @@ class ActivityStore:
                 self._wake.set()
 
     def keep(self, max_in_memory: int) -> None:
-        """As many rows as this are kept in memory from now on; less take effect with the next row."""
+        """As many rows as this are kept in memory from now on; less take effect with the next row. One thread only, too."""
         self._keep = max_in_memory if max_in_memory > 0 else DEFAULT_KEEP
         self._database.keep = self._keep
+        if self._path is None and self._queue.maxlen != self._keep:
+            before, self._queue = self._queue, deque(maxlen=self._keep)
+            with suppress(IndexError):  # the writer, too, takes from it
+                while True:
+                    self._queue.append(before.popleft())
 
     # --- reading: all of these block ---
 
@@ -195,10 +207,14 @@ class ActivityStore:
                 self._changes.popleft()
 
     def _drain(self) -> None:
-        while len(self._queue) > MOST_WAITING:
-            self._queue.popleft()
+        queue = self._queue
+        while len(queue) > MOST_WAITING:
+            queue.popleft()
             self._dropped += 1
-        batch = [self._queue.popleft() for _ in range(len(self._queue))]
+        batch: list[tuple[int, Activity]] = []
+        with suppress(IndexError):  # `keep` may take what is left
+            for _ in range(len(queue)):
+                batch.append(queue.popleft())
         if not batch:
             return
         if self._dropped:
