@@ -6,7 +6,9 @@ BIN    := $(VENV)/bin
 UI     := $(filter-out ui/node_modules%,$(wildcard ui/* ui/public/* ui/src/*.* ui/src/*/*.* ui/src/*/*/*.*)) hatch_build.py
 CONFIG ?=
 ARGS   ?=
-APART  := tests/e2e tests/runtime tests/demo tests/ui
+STARTING := tests/e2e tests/runtime tests/demo
+BROWSING := tests/ui
+APART  := $(STARTING) $(BROWSING)
 
 .PHONY: run test packages test-fast check format page ui-check docs types screenshots fuzz bench clean
 
@@ -18,10 +20,12 @@ else
 endif
 
 # Everything: lint, format, types, the page and its tests, the import table, the whole suite with real clients and a real engine.
-# What starts programs and browsers runs on two, file by file; the rest on every core.
+# What starts programs or browsers runs on two processes, file by file; the rest on every core. Browsers have a run of their own: the
+# library that drives them keeps an event loop running, beside which coroutine tests cannot have one.
 test: packages .stamps/dev .stamps/engine check page ui-check
 	$(BIN)/python -m pytest -q -n auto $(APART:%=--ignore=%) $(ARGS)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(APART) $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(STARTING) $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(BROWSING) $(ARGS)
 
 # curl, a browser, ...: installed by root on Debian, named elsewhere.
 packages:
