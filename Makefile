@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-UI     := $(filter-out ui/node_modules%,$(wildcard ui/* ui/public/* ui/src/*.* ui/src/*/*.* ui/src/*/*/*.*)) hatch_build.py
+UI     := $(filter-out ui/node_modules%,$(wildcard docs/*.md ui/* ui/public/* ui/src/*.* ui/src/*/*.* ui/src/*/*/*.*)) hatch_build.py
 CONFIG ?=
 ARGS   ?=
 STARTING := tests/e2e tests/runtime tests/demo

@@ -42,10 +42,9 @@ def is_current(root: Path) -> bool:
 def sources(root: Path) -> str:
     """A digest of everything that the page is made from."""
     digest = hashlib.sha256()
-    ui = root / "ui"
-    for path in sorted(ui.rglob("*")):
-        inside = path.relative_to(ui)
-        if path.is_file() and inside.parts[0] != "node_modules":
+    for path in sorted([*(root / "ui").rglob("*"), *(root / "docs").glob("*.md")]):
+        inside = path.relative_to(root)
+        if path.is_file() and inside.parts[1] != "node_modules":
             # Line ends differ between checkouts, the page does not.
             digest.update(inside.as_posix().encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return digest.hexdigest()

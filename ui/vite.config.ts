@@ -1,6 +1,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { manual } from "./manual.ts";
 
 // `npm run dev` shows the page with live reload, in front of a Swapyard that runs at SWAPYARD (its address).
 const swapyard = process.env.SWAPYARD ?? "http://127.0.0.1:8080";
@@ -24,7 +25,7 @@ const onlyWoff2: Plugin = {
 export default defineConfig({
   // Relative: a reverse proxy may serve Swapyard below a prefix that nobody here knows.
   base: "./",
-  plugins: [svelte(), onlyWoff2],
+  plugins: [svelte(), onlyWoff2, manual],
   build: {
     outDir: "../src/swapyard/page",
     emptyOutDir: true,
@@ -40,6 +41,7 @@ export default defineConfig({
     },
   },
   server: {
+    fs: { allow: [".."] }, // docs/
     proxy: Object.fromEntries(proxied.map((path) => [path, { target: swapyard, changeOrigin: true, ws: true }])),
   },
   resolve: process.env.VITEST ? { conditions: ["browser"] } : undefined,

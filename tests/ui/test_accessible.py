@@ -14,6 +14,7 @@ PAGES = [
     "model?id=hare&tab=logs", "model?id=nobody", "activity", "timeline",
     "playground/chat", "playground/images", "playground/speech",
     "playground/transcription", "playground/rerank", "playground/load-test", "logs", "performance", "hardware",
+    "manual/configuration", "manual/keys",
     "settings", "no/such/page",
 ]  # fmt: skip
 

@@ -43,6 +43,16 @@ def test_without_models_it_is_told_what_to_write_and_where(built: None, browser:
                 expect(page.get_by_text("It is being watched")).to_be_visible()
                 assert copied(page, "Copy the path") == str(path)
                 example = copied(page, "Copy the example")
+                page.get_by_role("link", name="configuration", exact=True).click()
+                expect(page.locator("main h2")).to_have_text("Configuration")
+                page.locator(".text").get_by_role("link", name="keys", exact=True).click()
+                expect(page.locator("main td", has_text="healthCheckTimeout").first).to_be_visible()
+                assert page.url == f"{running.address}/ui/manual/keys"
+                page.goto(f"{running.address}/ui/manual/http#limits")
+                expect(page.get_by_role("heading", name="Limits")).to_be_in_viewport()
+                page.goto(f"{running.address}/ui/manual")
+                expect(page.get_by_role("link", name="Configuration", exact=True)).to_have_attribute("aria-current", "page")
+                page.goto(f"{running.address}/ui/")
                 if size == "desktop":
                     path.write_text(example)
                     expect(page.get_by_role("button", name="Load my-model")).to_be_visible()  # by itself

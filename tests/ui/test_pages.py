@@ -14,6 +14,7 @@ PAGES = {
     "logs": "Logs",
     "performance": "Performance",
     "hardware": "Hardware",
+    "manual/keys": "Manual",
     "settings": "Settings",
 }
 

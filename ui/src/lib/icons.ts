@@ -8,6 +8,7 @@ export const icons = {
   logs: "M5 4h14v16H5zM8 9h8M8 13h8M8 17h4",
   performance: "M4 20V4M4 20h16M8 16l4-6 3 3 5-7",
   hardware: "M7 7h10v10H7zM10 3v4M14 3v4M10 17v4M14 17v4M3 10h4M3 14h4M17 10h4M17 14h4",
+  manual: "M12 6.5C10 5 7 4.5 4 5v13.5c3-.5 6 0 8 1.5 2-1.5 5-2 8-1.5V5c-3-.5-6 0-8 1.5ZM12 6.5V20",
   chat: "M4 5h16v11H9l-5 4V5Z",
   settings: "M4 7h9M19 7h1M4 17h1M11 17h9M16 4.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5ZM8 14.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5Z",
   more: "M5 12h.01M12 12h.01M19 12h.01",

@@ -28,6 +28,7 @@ export const routes: readonly Route[] = [
   { path: "logs", title: "Logs", icon: "logs", place: "more", key: "l", load: () => import("../pages/Logs.svelte") },
   { path: "performance", title: "Performance", icon: "performance", place: "more", key: "p", load: () => import("../pages/Performance.svelte") },
   { path: "hardware", title: "Hardware", icon: "hardware", place: "more", key: "h", load: () => import("../pages/Hardware.svelte") },
+  { path: "manual", title: "Manual", icon: "manual", place: "more", key: "d", load: () => import("../pages/Manual.svelte"), hasParts: true },
   { path: "settings", title: "Settings", icon: "settings", place: "more", key: "s", load: () => import("../pages/Settings.svelte") },
 ];
 
