@@ -325,23 +325,51 @@ def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
 def test_looks_are_chosen_and_kept_and_reset(yard: str, window: Page) -> None:
     window.goto(f"{yard}/ui/settings")
     root = window.locator("html")
+    colour = "getComputedStyle(document.documentElement).getPropertyValue('--page')"
+    seen = set()
     for label, name, value in (
+        ("Light", "theme", "light"),
+        ("Dark", "theme", "dark"),
         ("High contrast", "theme", "contrast"),
         ("Rose", "accent", "rose"),
         ("Dense", "density", "dense"),
     ):
         window.get_by_label(label).check()
         expect(root).to_have_attribute(f"data-{name}", value)
+        seen.add(window.evaluate(colour))
+    assert len(seen) >= 3  # each theme has its own
     window.get_by_label("Name of this instance").fill("  The\tbig one ")
     window.get_by_label("Name of this instance").press("Tab")
     expect(window).to_have_title("Settings · The big one")
     window.reload()
-    expect(root).to_have_attribute("data-theme", "contrast")
+    for name, value in (("theme", "contrast"), ("accent", "rose"), ("density", "dense")):
+        expect(root).to_have_attribute(f"data-{name}", value)
     expect(window).to_have_title("Settings · The big one")
     window.get_by_role("button", name="Reset").click()
     with window.expect_navigation():
         window.get_by_role("dialog").get_by_role("button", name="Reset").click()
     expect(window).to_have_title("Settings · Swapyard")
+    expect(root).to_have_attribute("data-accent", "blue")
+
+
+def test_times_and_the_page_to_begin_with_are_chosen(stopped: str, window: Page) -> None:
+    window.goto(f"{stopped}/ui/settings")
+    window.get_by_label("12 hours").check()
+    window.get_by_label("Start page").select_option(label="Logs")
+    window.goto("about:blank")
+    window.goto(f"{stopped}/ui/")
+    expect(window.locator("h1")).to_have_text("Logs")
+    expect(window).to_have_url(re.compile("/ui/logs$"))
+    line = window.get_by_role("region", name="Lines of Everything").locator("div:not([hidden])").first
+    expect(line).to_have_attribute("data-at", re.compile(r"^\d\d:\d\d:\d\d\s[AP]M$"))
+    window.evaluate("history.pushState(null, '', './'); dispatchEvent(new PopStateEvent('popstate'))")
+    expect(window.locator("h1")).to_have_text("Now")
+    window.reload()  # who is on a page stays there
+    expect(window.locator("h1")).to_have_text("Now")
+    window.goto(f"{stopped}/ui/settings")
+    window.get_by_label("24 hours").check()
+    window.goto(f"{stopped}/ui/logs")
+    expect(line).to_have_attribute("data-at", re.compile(r"^\d\d:\d\d:\d\d$"))
 
 
 def test_everything_kept_is_taken_from_one_browser_to_another_and_reset(yard: str, browser: Browser, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, bytes, context, count, duration, natural, wholeDuration } from "./format";
+import { ago, bytes, context, count, countHours, duration, exact, minuteOfDay, natural, timeOfDay, wholeDuration } from "./format";
 
 test.each([
   [0.25, "250 ms"],
@@ -40,4 +40,13 @@ test("numbers are grouped", () => expect(count(1234567)).toBe("1,234,567"));
 
 test("names are sorted as people do it", () => {
   expect(["model-10", "Model-9", "a"].sort(natural)).toEqual(["a", "Model-9", "model-10"]);
+});
+
+test("hours are counted as chosen", () => {
+  const at = new Date(2026, 0, 2, 15, 4, 5).getTime();
+  expect([timeOfDay(at), minuteOfDay(at)]).toEqual(["15:04:05", "15:04"]);
+  countHours("12");
+  expect([timeOfDay(at), minuteOfDay(at), exact(at)].map((text) => text.replace(/\s/g, " "))).toEqual([expect.stringMatching(/^0?3:04:05 PM$/i), expect.stringMatching(/^0?3:04 PM$/i), expect.stringContaining("3:04:05")]);
+  countHours("24");
+  expect(exact(at)).toContain("15:04:05");
 });

@@ -3,11 +3,29 @@
 export const UNKNOWN = "–";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+/** How hours are counted; `system`: as the browser's language does. */
+export const HOURS = ["24", "12", "system"] as const;
+export type Hours = (typeof HOURS)[number];
+const CYCLES = { "24": "h23", "12": "h12", system: undefined } as const;
+
+let times = timesOf("24");
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 type Maybe = number | null | undefined;
+
+function timesOf(hours: Hours): Record<"toSecond" | "toMinute" | "exact", Intl.DateTimeFormat> {
+  const hourCycle = CYCLES[hours];
+  return {
+    toSecond: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle }),
+    toMinute: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle }),
+    exact: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle }),
+  };
+}
+
+/** Of every time that is written from now on. */
+export function countHours(hours: Hours): void {
+  times = timesOf(hours);
+}
 
 function known(value: Maybe): value is number {
   return typeof value === "number" && Number.isFinite(value);
@@ -70,16 +88,21 @@ export function ago(at: number, now: number): string {
   if (seconds < 3) return "now";
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : dateTime.format(at);
+  return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : times.exact.format(at);
 }
 
-/** "14:03:12". */
+/** "14:03:12", or "02:03:12 PM". */
 export function timeOfDay(at: number): string {
-  return clockTime.format(at);
+  return times.toSecond.format(at);
+}
+
+/** "14:03", or "02:03 PM". */
+export function minuteOfDay(at: number): string {
+  return times.toMinute.format(at);
 }
 
 export function exact(at: number): string {
-  return dateTime.format(at);
+  return times.exact.format(at);
 }
 
 /** Of the cause of a failure, without the output of its server that follows. */

@@ -1,4 +1,5 @@
 // How the page looks: chosen in Settings, kept in this browser.
+import { HOURS, type Hours, countHours } from "./format";
 import { load, save } from "./storage";
 
 export const THEMES = ["system", "light", "dark", "contrast"] as const;
@@ -14,6 +15,8 @@ class Settings {
   #theme = $state<Theme>(oneOf(THEMES, load("theme", "system")));
   #accent = $state<Accent>(oneOf(ACCENTS, load("accent", "blue")));
   #density = $state<Density>(oneOf(DENSITIES, load("density", "comfortable")));
+  #hours = $state<Hours>(oneOf(HOURS, load("hours", "24")));
+  #start = $state(load("start", ""));
   #name = $state(named(load("name", "")));
   readonly #prefersDark = window.matchMedia?.("(prefers-color-scheme: dark)");
   #systemIsDark = $state(this.#prefersDark?.matches ?? false);
@@ -47,6 +50,23 @@ class Settings {
     this.#keep("density", density);
   }
 
+  get hours(): Hours {
+    return this.#hours;
+  }
+  set hours(hours: Hours) {
+    this.#hours = hours;
+    this.#keep("hours", hours);
+  }
+
+  /** The path of the page that opens where the address names none: "" is Now. */
+  get start(): string {
+    return this.#start;
+  }
+  set start(path: string) {
+    this.#start = path;
+    this.#keep("start", path);
+  }
+
   /** How this instance is called here. */
   get name(): string {
     return this.#name || "Swapyard";
@@ -71,6 +91,7 @@ class Settings {
   }
 
   #show(): void {
+    countHours(this.#hours);
     Object.assign(document.documentElement.dataset, { theme: this.shown, accent: this.#accent, density: this.#density });
   }
 }

@@ -1,5 +1,6 @@
 // How a panel becomes a uPlot chart: straight lines, gaps where nothing is known, areas that stand on each other, marks.
 import uPlot from "uplot";
+import { minuteOfDay, timeOfDay } from "../../lib/format";
 import type { Marker } from "./markers";
 import type { Panel, Series } from "./panels";
 import { roundTop } from "./stacking";
@@ -82,11 +83,8 @@ function under(chart: uPlot): [number | null, number | null] {
   return [idx ?? null, chart.posToVal(left, "x")];
 }
 
-const toMinute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const toSecond = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-
 function clock(at: number, step: number): string {
-  return (step < 60 ? toSecond : toMinute).format(at * 1000);
+  return step < 60 ? timeOfDay(at * 1000) : minuteOfDay(at * 1000);
 }
 
 /** A line from top to bottom, and a sign at its top that tells the kinds apart: up loaded, down unloaded, a cross failed. */
