@@ -35,7 +35,7 @@ class Machine:
         self.asked.append(after)
         since = time.time() - 3600 if not after else made_up_machine.moment(after)
         held = {gpu: sum(models.values()) for gpu, models in self.held.items()}
-        answer = self.changed(made_up_machine.performance(time.time(), since, held=held or None))
+        answer = self.changed(made_up_machine.performance(time.time(), since, held=(lambda _: held) if held else None))
         route.fulfill(json=answer, status=200 if answer["enabled"] else 503)
 
     def models(self, route: Route) -> None:
@@ -91,6 +91,30 @@ def test_a_hidden_page_asks_for_nothing_and_catches_up_when_it_is_seen_again(dem
     assert len(machine.asked) == asked
     with desktop.expect_response("**/api/performance?after=*"):
         desktop.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_it_asks_as_often_as_is_chosen_and_that_is_remembered(demo: str, window: Page) -> None:
+    machine = Machine(window)
+    window.clock.install()
+    window.goto(f"{demo}/ui/performance")
+    expect(chart(window, "cpu")).to_be_visible()
+    choice = window.get_by_role("combobox", name=re.compile("^Refresh"))
+    idle = window.get_by_role("button", name="Refresh now")
+    for label, seconds in (("every 30 s", 30), ("every minute", 60)):
+        choice.select_option(label=label)
+        expect(idle).to_be_enabled()
+        asked = len(machine.asked)
+        window.clock.run_for((seconds - 20) * 1000)  # the clock goes on besides
+        assert len(machine.asked) == asked
+        with window.expect_response("**/api/performance*"):
+            window.clock.run_for(25_000)
+    choice.select_option(label="off")
+    expect(idle).to_be_enabled()
+    asked = len(machine.asked)
+    window.clock.run_for(300_000)
+    assert len(machine.asked) == asked
+    window.reload()
+    expect(choice).to_have_value("0")
 
 
 def test_a_failure_keeps_what_is_shown_and_says_so(demo: str, desktop: Page) -> None:
@@ -153,6 +177,38 @@ def test_model_changes_are_marked_and_gpu_memory_is_stacked_by_model(start_demo:
         stack = chart(desktop, "gpu-0-models")
         expect(stack).to_have_attribute("aria-label", re.compile("Squirrel: now 4.9 GiB.*Everything else: now 640 MiB"))
         expect(chart(desktop, "gpu-1-models")).to_have_count(0)
+
+
+def test_the_crosshair_tells_the_change_that_it_stands_on(demo: str, desktop: Page) -> None:
+    newest = int(time.time()) // made_up_machine.EVERY * made_up_machine.EVERY
+    changes = [
+        {"id": 3, "at": newest - 75, "model": "hare", "run": 2, "state": "stopped", "cause": ""},
+        {"id": 2, "at": newest - 75, "model": "hare", "run": 2, "state": "stopping", "cause": "", "reason": "crashed"},
+        {"id": 1, "at": newest - 150, "model": "squirrel", "run": 1, "state": "ready", "cause": "requested"},
+    ]
+    Machine(desktop).changed = lambda _: made_up_machine.performance(newest, newest - 3600)
+    desktop.route("**/api/transitions*", lambda route: route.fulfill(json={"transitions": changes, "next": None}))
+    desktop.goto(f"{demo}/ui/performance?window=5m")
+    link = desktop.get_by_role("link", name="2 model changes")
+    expect(link).to_be_visible()
+    over = chart(desktop, "cpu").locator(".u-over")
+    width = over.evaluate("area => area.clientWidth")
+    over.hover(position={"x": width / 2, "y": 20})
+    readout = desktop.locator(".readout")
+    expect(readout).to_contain_text("Squirrel is ready")
+    over.hover(position={"x": width * 3 / 4, "y": 20})
+    expect(readout).to_contain_text("Hare failed")
+    over.hover(position={"x": width / 4, "y": 20})
+    expect(readout.locator("strong")).to_be_visible()
+    expect(readout).not_to_contain_text("Hare")
+    desktop.mouse.move(5, 5)
+    marks = desktop.get_by_role("button", name="Model changes")
+    marks.click()
+    expect(link).to_have_count(0)
+    desktop.reload()
+    expect(marks).to_have_attribute("aria-pressed", "false")
+    expect(chart(desktop, "cpu")).to_be_visible()
+    expect(link).to_have_count(0)
 
 
 def test_a_line_can_be_hidden(demo: str, desktop: Page) -> None:

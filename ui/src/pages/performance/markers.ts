@@ -10,15 +10,18 @@ export interface Marker {
 
 const BAD = ["start_failed", "crashed"];
 
-/** Of the changes that alter what is in memory; oldest first. `nameOf`: a model's name, by its id. */
+/** Of the changes that alter what is in memory; oldest first. `nameOf`: a model's name, by its id. Why a run ended is told when it
+ * begins to stop. */
 export function markersOf(changes: readonly Change[], nameOf: (model: string) => string): Marker[] {
+  const whys = new Map(changes.filter(({ state }) => state === "stopping").map((change) => [change.run, change]));
   return changes
     .flatMap((change): Marker[] => {
       const name = nameOf(change.model);
       if (change.state === "ready") return [{ at: change.at, kind: "loaded", text: `${name} is ready` }];
       if (change.state !== "stopped") return [];
-      if (BAD.includes(change.reason ?? "")) return [{ at: change.at, kind: "failed", text: `${name} failed` }];
-      return [{ at: change.at, kind: "unloaded", text: `${name} was unloaded${change.for_model ? ` for ${nameOf(change.for_model)}` : ""}` }];
+      const why = whys.get(change.run) ?? change;
+      if (BAD.includes(why.reason ?? "")) return [{ at: change.at, kind: "failed", text: `${name} failed` }];
+      return [{ at: change.at, kind: "unloaded", text: `${name} was unloaded${why.for_model ? ` for ${nameOf(why.for_model)}` : ""}` }];
     })
     .sort((a, b) => a.at - b.at);
 }
