@@ -20,7 +20,10 @@ PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccfc0500f00048101"
     "80a9c9b2dd0000000049454e44ae426082"
 )
-SLOW = ("--load-seconds", "30")
+TYPED = {
+    "Temperature": "0.3", "Max tokens": "5", "Top p": "0.9", "Top k": "40", "Min p": "0.05", "Typical p": "0.8",
+    "Presence penalty": "0.1", "Frequency penalty": "0.2", "Repeat penalty": "1.1", "Repeat window": "32", "Seed": "7",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -407,33 +410,44 @@ def test_every_setting_reaches_the_request(stage: str, window: Page) -> None:
     begin(window, stage)
     window.get_by_role("button", name="Settings of this chat").click()
     window.get_by_role("textbox", name="System prompt").fill("Be brief.")
-    for label, value in {
-        "Temperature": "0.3",
-        "Max tokens": "5",
-        "Top p": "0.9",
-        "Top k": "40",
-        "Min p": "0.05",
-        "Seed": "7",
-    }.items():
+    for label, value in TYPED.items():
         window.get_by_label(label, exact=True).fill(value)
-    window.get_by_label("Stop texts").fill("END")
+    window.get_by_label("Reasoning effort").select_option("low")
+    window.get_by_label("Form of the answer").select_option("json")
+    window.get_by_label("Stop texts").fill("END\nSTOP")
     window.get_by_label("Extra JSON").fill("[1]")
     expect(window.get_by_text("It has to be an object")).to_be_visible()
     window.get_by_label("Extra JSON").fill('{"mirostat": 2}')
     window.get_by_role("button", name="Done").click()
     body = sent(window, lambda: write(window, "count to 50"))
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
-    assert {
-        "temperature": 0.3,
-        "max_tokens": 5,
-        "top_p": 0.9,
-        "top_k": 40,
-        "min_p": 0.05,
-        "seed": 7,
-        "stop": ["END"],
-        "mirostat": 2,
-    }.items() <= body.items()
+    for name in ("model", "messages", "stream", "stream_options"):
+        del body[name]
+    assert body == {
+        "temperature": 0.3, "max_tokens": 5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "typical_p": 0.8,
+        "presence_penalty": 0.1, "frequency_penalty": 0.2, "repeat_penalty": 1.1, "repeat_last_n": 32, "seed": 7,
+        "reasoning_effort": "low", "response_format": {"type": "json_object"}, "stop": ["END", "STOP"], "mirostat": 2,
+    }  # fmt: skip
     expect(answers(window).last.locator("dd", has_text="the most tokens were reached")).to_be_visible()
+    others: dict[str, dict[str, Any]] = {
+        "messages": {"system": "Be brief.", "max_tokens": 5, "top_k": 40, "stop_sequences": ["END", "STOP"]},
+        "responses": {
+            "instructions": "Be brief.",
+            "max_output_tokens": 5,
+            "reasoning": {"effort": "low"},
+            "text": {"format": {"type": "json_object"}},
+        },
+    }
+    for endpoint, its_own in others.items():
+        window.get_by_role("button", name="Settings of this chat").click()
+        window.get_by_label("Endpoint").select_option(endpoint)
+        expect(window.get_by_text("Not part of this API, so not sent")).to_be_visible()
+        window.get_by_role("button", name="Done").click()
+        body = sent(window, lambda: write(window, "count to 50"))
+        for name in ("model", "messages", "input", "stream"):
+            body.pop(name, None)
+        assert body == {"temperature": 0.3, "top_p": 0.9, "mirostat": 2, **its_own}
+        expect(window.get_by_role("button", name="Send")).to_be_visible()
 
 
 def test_two_models_answer_side_by_side(stage: str, desktop: Page) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 from tests.ui.conftest import CHROMIUM, FLAGS, page_of
 
 TOOLS = {
@@ -16,6 +16,32 @@ TOOLS = {
     "load-test": "Load test",
 }  # fmt: skip
 SOUND = FilePayload(name="hello.wav", mimeType="audio/wav", buffer=b"RIFF\x24\x00\x00\x00WAVE")
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccfc0500f00048101"
+    "80a9c9b2dd0000000049454e44ae426082"
+)
+# What goes out as a form: playwright does not see the files in it.
+NOTE_FORMS = """() => {
+    const original = window.fetch;
+    window.fetch = (url, options) => {
+        if (options?.body instanceof FormData) window.sent = { path: new URL(url, location).pathname, form: options.body };
+        return original(url, options);
+    };
+}"""
+SENT = """async () => {
+    const fields = [...window.sent.form].map(([name, value]) => [name, typeof value === "string" ? value : value.name]);
+    const sound = window.sent.form.get("file");
+    return [window.sent.path, fields, sound ? [...new Uint8Array(await sound.arrayBuffer())] : []];
+}"""
+BRING = """([kind, name]) => {
+    const transfer = new DataTransfer();
+    const bytes = new Uint8Array(6);
+    crypto.getRandomValues(bytes);
+    transfer.items.add(new File([bytes], name, { type: "image/png" }));
+    const how = kind === "drop" ? { dataTransfer: transfer } : { clipboardData: transfer };
+    const event = new (kind === "drop" ? DragEvent : ClipboardEvent)(kind, { ...how, bubbles: true, cancelable: true });
+    (kind === "drop" ? document.querySelector(".drop") : document.body).dispatchEvent(event);
+}"""
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -67,6 +93,7 @@ def test_the_stable_diffusion_way_has_every_parameter(demo: str, window: Page) -
     for label, value in {"Steps": "30", "CFG scale": "5.5", "Seed": "42"}.items():
         window.get_by_label(label).fill(value)
     window.get_by_label("Size").select_option("1024x768")
+    window.get_by_label("Pictures", exact=True).fill("3")
     window.get_by_label("Sampler").select_option("euler")
     window.get_by_label("Scheduler").select_option("karras")
     window.get_by_role("button", name="Ask the model for its LoRAs").click()
@@ -75,10 +102,10 @@ def test_the_stable_diffusion_way_has_every_parameter(demo: str, window: Page) -
         window.get_by_role("button", name="Generate").click()
     assert asked.value.post_data_json == {
         "model": "chameleon", "prompt": "a door", "negative_prompt": "a window", "width": 1024, "height": 768,
-        "steps": 30, "cfg_scale": 5.5, "seed": 42, "batch_size": 1, "sampler_name": "euler", "scheduler": "karras",
+        "steps": 30, "cfg_scale": 5.5, "seed": 42, "batch_size": 3, "sampler_name": "euler", "scheduler": "karras",
         "lora": [{"path": "demo://stripes", "multiplier": 0.5}],
     }  # fmt: skip
-    expect(window.get_by_role("img", name="a door")).to_be_visible()
+    expect(window.get_by_role("img", name="a door").first).to_be_visible()
 
 
 def test_what_a_model_cannot_do_is_told_where_the_result_would_stand(demo: str, window: Page) -> None:
@@ -94,6 +121,8 @@ def test_speech_is_made_with_the_voices_of_the_model(demo: str, window: Page) ->
     window.get_by_role("button", name="Ask the model for its voices").click()
     expect(window.get_by_text("The voices of this model")).to_be_visible()
     window.get_by_label("Voice", exact=True).select_option("basso")
+    window.get_by_label("Format").select_option("wav")
+    window.get_by_label("Speed").fill("1.5")
     window.get_by_label("Play at once").uncheck()
     window.get_by_role("textbox", name="Text").fill("Good morning")
     with window.expect_request("**/v1/audio/speech") as asked:
@@ -102,7 +131,8 @@ def test_speech_is_made_with_the_voices_of_the_model(demo: str, window: Page) ->
         "model": "parrot",
         "input": "Good morning",
         "voice": "basso",
-        "response_format": "mp3",
+        "response_format": "wav",
+        "speed": 1.5,
     }
     expect(window.locator("audio")).to_be_visible()
     with window.expect_download() as download:
@@ -128,15 +158,25 @@ def test_a_sound_is_transcribed_in_every_format(demo: str, window: Page) -> None
     expect(window.get_by_role("alert")).to_contain_text("does not look like a sound")
     window.locator("input[type=file]").set_input_files(SOUND)
     window.get_by_label("Language").fill("en")
-    for form, text in {
-        "json": "I have heard 12 bytes of hello.wav",
-        "verbose_json": "1.0 s",
-        "srt": "-->",
-        "vtt": "WEBVTT",
-    }.items():
-        window.get_by_label("Format").select_option(form)
+    window.get_by_label("Hint").fill("Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}")
+    window.evaluate(NOTE_FORMS)
+    for label, form, text in (
+        ("text", "json", "I have heard 12 bytes of hello.wav"),
+        ("plain text", "text", "I have heard 12 bytes of hello.wav"),
+        ("with times (JSON)", "verbose_json", "1.0 s"),
+        ("SRT subtitles", "srt", "-->"),
+        ("WebVTT subtitles", "vtt", "WEBVTT"),
+    ):
+        window.get_by_label("Format").select_option(label=label)
         window.get_by_role("button", name="Transcribe").click()
+        window.wait_for_function("form => window.sent?.form.get('response_format') === form", arg=form)
         expect(window.get_by_role("region", name="Transcription: result")).to_contain_text(text)
+        path, fields, _ = window.evaluate(SENT)
+        assert path == "/v1/audio/transcriptions"
+        assert fields == [
+            ["model", "parrot"], ["response_format", form], ["language", "en"],
+            ["prompt", "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"], ["file", "hello.wav"],
+        ]  # fmt: skip
     expect(window.get_by_role("button", name="Copy", exact=True)).to_be_visible()
     window.get_by_role("button", name="Clear").click()
     expect(window.get_by_text("Drop a sound here")).to_be_visible()
@@ -160,7 +200,11 @@ def test_documents_are_ranked_and_sorted(demo: str, window: Page) -> None:
     window.get_by_label("Document 5", exact=True).fill("Another group")
     expect(window.get_by_label("Document 6", exact=True)).to_be_visible()
     window.get_by_role("button", name="Take document 4 away").click()
-    window.get_by_role("button", name="Rerank", exact=True).click()
+    with window.expect_request("**/v1/rerank") as asked:
+        window.get_by_role("button", name="Rerank", exact=True).click()
+    sent = asked.value.post_data_json
+    assert (sent["model"], sent["query"], len(sent["documents"])) == ("owl", "swapping group", 4)
+    assert sent["documents"][-1] == "Another group"
     rows = window.get_by_role("table").locator("tbody tr")
     expect(rows).to_have_count(4)
     expect(rows.first).to_contain_text("+1.000")
@@ -194,9 +238,19 @@ def test_a_load_test_runs_is_measured_and_exported(demo: str, window: Page) -> N
     for model in ("Hare", "Hare", "Magpie"):
         window.get_by_role("button", name=f"Add a request to {model}").click()
     window.get_by_role("textbox", name="Prompt").fill("count to 9")
+    window.get_by_label("Max tokens").fill("40")
+    window.get_by_label("At once").fill("2")
+    window.get_by_label("Ramp").fill("0.4")
+    sent: list[Request] = []
+    window.on("request", lambda request: sent.append(request) if request.url.endswith("/v1/chat/completions") else None)
     window.get_by_role("button", name="Go", exact=True).click()
     expect(window.get_by_text("3 of 3 done")).to_be_visible()
     expect(window.get_by_role("button", name="Go", exact=True)).to_be_visible()
+    bodies = [request.post_data_json for request in sent]
+    assert [body["model"] for body in bodies] == ["hare", "hare", "magpie"]
+    assert {(body["messages"][0]["content"], body["max_tokens"]) for body in bodies} == {("count to 9", 40)}
+    begun = [request.timing["startTime"] for request in sent]
+    assert begun[1] - begun[0] >= 300  # ms
     cards = window.get_by_role("list", name="Requests").locator("> li")
     expect(cards).to_have_count(3)
     for at in range(3):
@@ -232,34 +286,6 @@ def test_a_load_test_is_stopped(demo: str, window: Page) -> None:
     window.get_by_role("button", name="Reset prompt and numbers").click()
     expect(window.get_by_label("Max tokens")).to_have_value("256")
     window.get_by_role("button", name="Clear (1)").click()
-
-
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccfc0500f00048101"
-    "80a9c9b2dd0000000049454e44ae426082"
-)
-# What goes out as a form: playwright does not see the files in it.
-NOTE_FORMS = """() => {
-    const original = window.fetch;
-    window.fetch = (url, options) => {
-        if (options?.body instanceof FormData) window.sent = { path: new URL(url, location).pathname, form: options.body };
-        return original(url, options);
-    };
-}"""
-SENT = """async () => {
-    const fields = [...window.sent.form].map(([name, value]) => [name, typeof value === "string" ? value : value.name]);
-    const sound = window.sent.form.get("file");
-    return [window.sent.path, fields, sound ? [...new Uint8Array(await sound.arrayBuffer())] : []];
-}"""
-BRING = """([kind, name]) => {
-    const transfer = new DataTransfer();
-    const bytes = new Uint8Array(6);
-    crypto.getRandomValues(bytes);
-    transfer.items.add(new File([bytes], name, { type: "image/png" }));
-    const how = kind === "drop" ? { dataTransfer: transfer } : { clipboardData: transfer };
-    const event = new (kind === "drop" ? DragEvent : ClipboardEvent)(kind, { ...how, bubbles: true, cancelable: true });
-    (kind === "drop" ? document.querySelector(".drop") : document.body).dispatchEvent(event);
-}"""
 
 
 def test_pictures_are_changed_with_a_mask_and_what_came_is_changed_again(demo: str, window: Page) -> None:

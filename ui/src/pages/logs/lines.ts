@@ -14,8 +14,8 @@ const GRAVE = /\b(?:error|exception|traceback|panic|fatal)\b/i;
 const DOUBTFUL = /\bwarn(?:ing)?\b/i;
 /** What this page asks for by itself. */
 const OWN = /Request \S+ "GET \/(?:ui|api|logs|favicon\.ico|v1\/models)(?=[/? ])[^"]*" \d+ \d+ "Mozilla\//;
-/** Somebody asks, again and again, whether it still serves: in Swapyard's log, in llama.cpp's, in those of Python's servers. */
-const PROBE = /\b(?:GET|HEAD) \/(?:health|healthz|livez|readyz|ping|metrics)(?=[/? "]|$)/;
+/** Somebody asks, again and again, whether it still serves and how: in Swapyard's log, in llama.cpp's, in those of Python's servers. */
+const PROBE = /\b(?:GET|HEAD) \/(?:health|healthz|livez|readyz|ping|metrics|props|slots)(?=[/? "]|$)/;
 
 const ABOUT = /^(?:[^[<]{0,60}\[[A-Z]+\] )?<([^<>]{1,200})> /; // theirs begin with the model; ours may, after their level
 const TIME = /\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(Z|[+-]\d\d:?\d\d)?/;
