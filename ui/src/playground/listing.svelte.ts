@@ -30,9 +30,9 @@ interface Raw {
   meta?: { llamaswap?: { type?: Listed["type"]; aliases?: string[]; modelID?: string } };
 }
 
-/** What is made for something else than chatting. Of embeddings no capability tells, so their names do. */
+/** What is made for something else than chatting. Not every configuration tells it, and of embeddings none can: then names do. */
 const SPECIAL = ["reranker", "audio_speech", "audio_transcriptions", "image_generation", "image_to_image"];
-const EMBEDS = /\bembed/i;
+const SPECIAL_NAMES = /\b(?:embed|rerank|whisper|tts\b|flux|sdxl|stable-diffusion)/i;
 const STATES: Record<string, string> = { loaded: "ready", loading: "starting", unloaded: "stopped" };
 
 class Listing {
@@ -137,7 +137,7 @@ export function firstOf(all: readonly Listed[], can: readonly string[], chosen: 
 }
 
 function isForChats(model: Listed): boolean {
-  return !SPECIAL.some((each) => model.capabilities[each]) && ![model.id, model.name, ...model.aliases].some((name) => EMBEDS.test(name));
+  return !SPECIAL.some((each) => model.capabilities[each]) && ![model.id, model.name, ...model.aliases].some((name) => SPECIAL_NAMES.test(name));
 }
 
 export const listing = new Listing();

@@ -32,7 +32,7 @@ describe("the model picker", () => {
   test("begins with what was chosen, else with what can do it and is ready, else with a selector", () => {
     expect([firstOf(all, [], "nine"), firstOf(all, ["reranker"], "gone"), firstOf(all, [], "")]).toEqual(["nine", "owl", "any"]);
     const ready = { state: "ready" };
-    expect(firstOf([model("any", { type: "selector", ...ready }), model("owl", { capabilities: { reranker: true }, ...ready }), model("e", { aliases: ["text-embedding-3"], ...ready }), model("a"), model("b", ready)], [], "")).toBe("b");
+    expect(firstOf([model("any", { type: "selector", ...ready }), model("owl", { capabilities: { reranker: true }, ...ready }), model("e", { aliases: ["text-embedding-3"], ...ready }), model("bge-reranker-v2", ready), model("a"), model("b", ready)], [], "")).toBe("b");
     expect(firstOf([model("any", { type: "selector" }), model("bge", { aliases: ["embed"], ...ready })], [], "")).toBe("any");
   });
 });
