@@ -7,6 +7,7 @@ calls agree.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,16 +20,43 @@ MIB = 1024**2
 Json = dict[str, Any]
 
 
-def performance(now: float, after: float = 0.0, seconds: int = 3600, held: dict[int, int] | None = None) -> Json:
-    """What was sampled after a time; `held`: MiB of each GPU that models hold at present."""
+Held = Callable[[float], Mapping[int, int]]
+
+
+def performance(now: float, after: float = 0.0, seconds: int = 3600, held: Held | None = None, ahead: float = 0.0) -> Json:
+    """What was sampled after a time. `held`: MiB of each GPU that models held at a time. `ahead`: it works as it will
+    so many seconds later."""
     newest = int(now) // EVERY * EVERY
     times = [at for at in range(newest - seconds + EVERY, newest + 1, EVERY) if at > after]
     return {
         "enabled": True,
         "every": EVERY,
-        "sys_stats": [system_row(at) for at in times],
-        "gpu_stats": [gpu_row(gpu, at, held) for at in times for gpu in range(len(GPUS))],
+        "sys_stats": [{**system_row(at + int(ahead)), "timestamp": timestamp(at)} for at in times],
+        "gpu_stats": [gpu_row(gpu, at, held, ahead) for at in times for gpu in range(len(GPUS))],
         "sources": [{"name": "nvml", "gpus": len(GPUS), "problem": ""}],
+    }
+
+
+def hardware() -> Json:
+    """Of `/api/hardware`, what the figures are figures of."""
+    driver = {"name": "NVIDIA", "version": "580.95"}
+    memory = {"kind": "dedicated", "capacity_bytes": GPU_MEMORY * MIB}
+    about = {"kind": "gpu", "vendor": "NVIDIA", "memory": memory, "driver": driver}
+    generations = ("Ada Lovelace", "Ampere")
+    return {
+        "environment": {"kind": "native", "name": None, "version": None},
+        "cpu": {
+            "vendor": "AMD",
+            "model": "AMD Ryzen 7 7700X",
+            "socket_count": 1,
+            "physical_core_count": CORES,
+            "logical_thread_count": CORES,
+        },
+        "memory": {"capacity_bytes": MEMORY * MIB},
+        "accelerators": [
+            {"index": gpu, "model": name, "architecture": generations[gpu], "power_limit_watts": watts, **about}
+            for gpu, (name, watts) in enumerate(GPUS)
+        ],
     }
 
 
@@ -68,18 +96,18 @@ def core_use(at: int, core: int, busy: float) -> float:
     return round(100 * clipped(0.06 + busy * (0.85 if core < 4 else 0.3) + noise(at, core) * 0.1), 1)
 
 
-def gpu_row(gpu: int, at: int, held: dict[int, int] | None) -> Json:
-    busy = use(at, gpu + 1)
+def gpu_row(gpu: int, at: int, held: Held | None, ahead: float) -> Json:
+    busy = use(at + ahead, gpu + 1)
     name, watts = GPUS[gpu]
-    used = 640 + (held.get(gpu, 0) if held is not None else int(GPU_MEMORY * (0.75 if block(at, gpu) else 0.35)))
+    used = 640 + (held(at).get(gpu, 0) if held is not None else int(GPU_MEMORY * (0.75 if block(at, gpu) else 0.35)))
     return {
         "timestamp": timestamp(at),
         "id": gpu,
         "name": name,
         "uuid": f"GPU-{gpu}",
-        "temp_c": round(38 + 38 * use(at - 20, gpu + 1)),
+        "temp_c": round(38 + 38 * use(at + ahead - 20, gpu + 1)),
         "vram_temp_c": 0,
-        "gpu_util_pct": round(100 * clipped(busy + 0.08 * noise(at, gpu + 20)), 1),
+        "gpu_util_pct": round(100 * clipped(busy + min(0.08, busy / 3) * noise(at, gpu + 20)), 1),
         "mem_util_pct": round(100 * used / GPU_MEMORY, 1),
         "mem_used_mb": used,
         "mem_total_mb": GPU_MEMORY,

@@ -34,8 +34,11 @@ HELD = {
     "bge-reranker-v2": {1: 1_400},
     "flux-schnell": {1: 12_700},
 }
-# What is loaded when the pictures are taken.
-LOADED = ("qwen3-coder-30b", "whisper-large-v3", "bge-m3", "bge-reranker-v2", "flux-schnell")
+# What they hold of the machine's memory besides, in MiB.
+HELD_RAM = {
+    "gpt-oss-20b": 1_180, "qwen3-coder-30b": 1_640, "gemma-3-27b": 1_420, "whisper-large-v3": 790, "bge-m3": 610,
+    "bge-reranker-v2": 640, "flux-schnell": 2_350,
+}  # fmt: skip
 ELSEWHERE = 640  # MiB of each GPU that are nobody's
 TEXT = {"in": ["text"], "out": ["text"], "tools": True}
 
@@ -54,7 +57,7 @@ def configuration() -> dict[str, Any]:
         "gpt-oss-20b": {
             "name": "GPT-OSS 20B",
             "description": "Quick answers for everybody.",
-            "cmd": engine("gpt-oss-20b", "--tokens-per-second 110 --load-seconds 1.2"),
+            "cmd": engine("gpt-oss-20b", "--tokens-per-second 110 --load-seconds 3.1"),
             "aliases": ["gpt-4o-mini", "default"],
             "capabilities": {**TEXT, "context": 131072},
             "ttl": 600,
@@ -62,7 +65,7 @@ def configuration() -> dict[str, Any]:
         "qwen3-coder-30b": {
             "name": "Qwen3 Coder 30B",
             "description": "Code, and long contexts.",
-            "cmd": engine("qwen3-coder-30b", "--tokens-per-second 60 --load-seconds 2.2 --ctx-size 32768"),
+            "cmd": engine("qwen3-coder-30b", "--tokens-per-second 60 --load-seconds 5.4 --ctx-size 32768"),
             "aliases": ["coder"],
             "capabilities": {**TEXT, "context": 262144},
             "ttl": 900,
@@ -70,18 +73,31 @@ def configuration() -> dict[str, Any]:
         "gemma-3-27b": {
             "name": "Gemma 3 27B",
             "description": "Reads pictures.",
-            "cmd": engine("gemma-3-27b", "--tokens-per-second 35 --load-seconds 2"),
+            "cmd": engine("gemma-3-27b", "--tokens-per-second 35 --load-seconds 4.6"),
             "capabilities": {"in": ["text", "image"], "out": ["text"], "context": 131072},
         },
         "whisper-large-v3": {
             "name": "Whisper large v3",
-            "cmd": engine("whisper-large-v3", "--kind audio"),
+            "cmd": engine("whisper-large-v3", "--kind audio --load-seconds 1.9"),
             "aliases": ["whisper-1"],
             "capabilities": {"in": ["audio"], "out": ["text"]},
         },
-        "bge-m3": {"name": "BGE M3", "cmd": engine("bge-m3", "--kind embedding"), "aliases": ["text-embedding-3-small"]},
-        "bge-reranker-v2": {"name": "BGE Reranker v2", "cmd": engine("bge-reranker-v2", "--kind rerank"), "ttl": 1800},
-        "flux-schnell": {"name": "FLUX.1 schnell", "cmd": engine("flux-schnell", "--kind image --load-seconds 75")},
+        "bge-m3": {
+            "name": "BGE M3",
+            "cmd": engine("bge-m3", "--kind embedding --load-seconds 0.9"),
+            "aliases": ["text-embedding-3-small"],
+        },
+        "bge-reranker-v2": {
+            "name": "BGE Reranker v2",
+            "cmd": engine("bge-reranker-v2", "--kind rerank --load-seconds 1.1"),
+            "capabilities": {"reranker": True},
+            "ttl": 1800,
+        },
+        "flux-schnell": {
+            "name": "FLUX.1 schnell",
+            "cmd": engine("flux-schnell", "--kind image --load-seconds 240"),
+            "capabilities": {"in": ["text"], "out": ["image"]},
+        },
         "experiment": {
             "name": "Experiment",
             "description": "Its file is missing.",
@@ -183,6 +199,7 @@ class Traffic:
         self._later(lambda: self._client.post("/v1/images/generations", json={"model": "flux-schnell", "prompt": "a yard"}))
         time.sleep(2)  # so that there is something to see of their streams
         self._later(lambda: self._chat("gpt-oss-20b", "I wait until the other one is done."))
+        time.sleep(0.3)  # the first to come is the first in line
         self._later(lambda: self._chat("gemma-3-27b", "So do I."))
 
     def end(self) -> None:

@@ -1,8 +1,8 @@
 """`python -m tools.screenshots [page ...]`: pictures of every page of the web UI, below screenshots/ (`make screenshots`).
 
 Each page at the size of a desktop and of a phone, light and dark, of a Swapyard that has something to do (made_up_yard).
-What would take an hour to come about is made up: the samples of the machine, and when the models changed. So is the memory
-of the models' processes, which are small scripts.
+What would take an hour to come about is made up (made_up_past): the samples of the machine, and when things happened. So is
+the memory of the models' processes, which are small scripts.
 `--readme`: the two that README.md shows, into docs/images/.
 """
 
@@ -11,15 +11,14 @@ from __future__ import annotations
 import base64
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tools import made_up_machine, made_up_yard
+from tools import made_up_yard
+from tools.made_up_past import Past
 
 ROOT = Path(__file__).parents[1]
 FOLDER, IMAGES = ROOT / "screenshots", ROOT / "docs" / "images"
@@ -56,8 +55,6 @@ TO_WEBP = """async address => {
   canvas.getContext("2d").drawImage(image, 0, 0);
   return canvas.toDataURL("image/webp", 0.9);
 }"""
-STRETCH = 40  # times as long as it really took
-LAST = 75.0  # seconds since the last change
 
 
 def main(arguments: list[str]) -> int:
@@ -69,32 +66,33 @@ def main(arguments: list[str]) -> int:
     with made_up_yard.running() as address, sync_playwright() as playwright:
         traffic = made_up_yard.Traffic(address)
         traffic.begin()
+        past = Past(address)
         browser = playwright.chromium.launch(executable_path=browser_path, args=[*FLAGS])
         try:
             if "--readme" in arguments:
-                take_for_readme(browser, address)
+                take_for_readme(browser, address, past)
             else:
-                take_all(browser, address, wanted)
+                take_all(browser, address, past, wanted)
         finally:
             traffic.end()
             browser.close()
     return 0
 
 
-def take_all(browser: Browser, address: str, pages: dict[str, str]) -> None:
+def take_all(browser: Browser, address: str, past: Past, pages: dict[str, str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     for theme in THEMES:
         for size in SIZES:
-            for name, path in shown(browser, address, size, theme, pages):
+            for name, path in shown(browser, address, past, size, theme, pages):
                 target = FOLDER / f"{name}-{size}-{theme}.png"
                 path.screenshot(path=target)
                 print(target.relative_to(ROOT))
 
 
-def take_for_readme(browser: Browser, address: str) -> None:
+def take_for_readme(browser: Browser, address: str, past: Past) -> None:
     IMAGES.mkdir(exist_ok=True)
     for theme, name in (("light", "now"), ("dark", "performance")):
-        for _, page in shown(browser, address, "desktop", theme, {name: PAGES[name]}):
+        for _, page in shown(browser, address, past, "desktop", theme, {name: PAGES[name]}):
             page.wait_for_timeout(SETTLED_WELL)
             (IMAGES / f"{name}.webp").write_bytes(as_webp(browser, page.screenshot()))
 
@@ -107,35 +105,21 @@ def as_webp(browser: Browser, picture: bytes) -> bytes:
     return base64.b64decode(text.partition(",")[2])
 
 
-def shown(browser: Browser, address: str, size: str, theme: Any, pages: dict[str, str]) -> Iterator[tuple[str, Page]]:
+def shown(
+    browser: Browser, address: str, past: Past, size: str, theme: Any, pages: dict[str, str]
+) -> Iterator[tuple[str, Page]]:
     viewport: Any = SIZES[size]
     is_phone = size == "phone"
     with browser.new_context(viewport=viewport, color_scheme=theme, is_mobile=is_phone, has_touch=is_phone) as context:
         page = context.new_page()
         page.on("pageerror", lambda error: print("error:", error, file=sys.stderr))
-        page.route("**/api/performance*", performance)
-        page.route("**/api/transitions*", transitions)
+        past.follow(page)
         for name, path in pages.items():
             page.goto(f"{address}/ui/{path}")
             page.wait_for_selector("h1")
             page.wait_for_timeout(SETTLED)
             yield name, page
         page.unroute_all(behavior="ignoreErrors")
-
-
-def performance(route: Route) -> None:
-    after = parse_qs(urlsplit(route.request.url).query).get("after", [""])[0]
-    held = {gpu: sum(made_up_yard.HELD[model].get(gpu, 0) for model in made_up_yard.LOADED) for gpu in range(2)}
-    route.fulfill(json=made_up_machine.performance(time.time(), made_up_machine.moment(after) if after else 0.0, held=held))
-
-
-def transitions(route: Route) -> None:
-    """As they were, over a longer time. The newest one comes first."""
-    answer, newest = route.fetch().json(), 0.0
-    for change in answer["transitions"]:
-        newest = newest or change["at"]
-        change["at"] = time.time() - LAST - (newest - change["at"]) * STRETCH
-    route.fulfill(json=answer)
 
 
 if __name__ == "__main__":
