@@ -202,7 +202,7 @@ def test_documents_are_ranked_and_sorted(demo: str, window: Page) -> None:
     window.get_by_role("button", name="Take document 4 away").click()
     with window.expect_request("**/v1/rerank") as asked:
         window.get_by_role("button", name="Rerank", exact=True).click()
-    sent = asked.value.post_data_json
+    sent = asked.value.post_data_json or {}
     assert (sent["model"], sent["query"], len(sent["documents"])) == ("owl", "swapping group", 4)
     assert sent["documents"][-1] == "Another group"
     rows = window.get_by_role("table").locator("tbody tr")
@@ -246,7 +246,7 @@ def test_a_load_test_runs_is_measured_and_exported(demo: str, window: Page) -> N
     window.get_by_role("button", name="Go", exact=True).click()
     expect(window.get_by_text("3 of 3 done")).to_be_visible()
     expect(window.get_by_role("button", name="Go", exact=True)).to_be_visible()
-    bodies = [request.post_data_json for request in sent]
+    bodies = [request.post_data_json or {} for request in sent]
     assert [body["model"] for body in bodies] == ["hare", "hare", "magpie"]
     assert {(body["messages"][0]["content"], body["max_tokens"]) for body in bodies} == {("count to 9", 40)}
     begun = [request.timing["startTime"] for request in sent]
