@@ -67,7 +67,7 @@ def test_a_model_is_loaded_and_unloaded_with_the_reasons_told(stopped: str, wind
     expect(window.get_by_text("Nothing is loaded.")).to_be_visible()
     window.get_by_role("button", name="Load Hare").click()
     expect(window.get_by_text("1 model ready")).to_be_visible()
-    expect(window.get_by_text("of 10 running")).to_be_visible()
+    expect(window.get_by_text("0 of 10 requests")).to_be_visible()
     window.get_by_role("button", name="Unload Hare").click()
     expect(window.get_by_text("Nothing is loaded.")).to_be_visible()
     lately = window.locator("section", has_text="Lately")
@@ -187,6 +187,8 @@ def test_six_models_their_memory_and_what_happened_stand_in_one_window(birds: st
     for name in BIRDS:
         expect(desktop.get_by_role("button", name=f"Unload {name}")).to_be_in_viewport()
         expect(section(desktop, name)).to_contain_text("1.0 GiB GPU")
+    chat(birds, "owl").join(30)
+    expect(section(desktop, "Owl")).to_contain_text(re.compile(r"0 of 10 requests.*[\d,.]+ t/s"))
     countdown = desktop.get_by_text(re.compile(r"^unloads in 59 min \d+ s$"))
     expect(countdown).to_have_count(1)
     shown = countdown.text_content()

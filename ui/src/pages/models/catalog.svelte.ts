@@ -3,7 +3,7 @@
 import type { Catalog, CatalogEntry } from "../../lib/api.gen";
 import { get } from "../../lib/api";
 import { live } from "../../lib/live.svelte";
-import { throttle } from "../activity/throttle";
+import { throttle } from "../../lib/throttle";
 
 const SELDOM = 5000; // ms
 
