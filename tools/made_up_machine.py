@@ -97,7 +97,8 @@ def core_use(at: int, core: int, busy: float) -> float:
 
 
 def gpu_row(gpu: int, at: int, held: Held | None, ahead: float) -> Json:
-    busy = use(at + ahead, gpu + 1)
+    works = held is None or held(at).get(gpu, 0) > 0
+    busy = use(at + ahead, gpu + 1) if works else 0.0
     name, watts = GPUS[gpu]
     used = 640 + (held(at).get(gpu, 0) if held is not None else int(GPU_MEMORY * (0.75 if block(at, gpu) else 0.35)))
     return {
@@ -105,7 +106,7 @@ def gpu_row(gpu: int, at: int, held: Held | None, ahead: float) -> Json:
         "id": gpu,
         "name": name,
         "uuid": f"GPU-{gpu}",
-        "temp_c": round(38 + 38 * use(at + ahead - 20, gpu + 1)),
+        "temp_c": round(38 + 38 * use(at + ahead - 20, gpu + 1) * works),
         "vram_temp_c": 0,
         "gpu_util_pct": round(100 * clipped(busy + min(0.08, busy / 3) * noise(at, gpu + 20)), 1),
         "mem_util_pct": round(100 * used / GPU_MEMORY, 1),

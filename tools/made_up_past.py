@@ -117,6 +117,9 @@ class Past:
                 run["idle"] = now - self.told(now - run["idle"])
                 run["ttl_left"] = max(0.0, model["ttl"] - run["idle"]) if model["ttl"] else None
             run["memory_bytes"] = HELD_RAM[model["id"]] * MIB
+            if memory := model.get("memory"):
+                memory["peak_bytes"] = run["memory_bytes"]
+                memory["samples"] = [{**sample, "memory_bytes": run["memory_bytes"]} for sample in memory["samples"]]
         return model
 
     def _span(self, run: int, changes: list[Json]) -> tuple[str, float, float]:

@@ -38,7 +38,10 @@ PAGES = {
     "model-failed": "model?id=experiment&tab=details",
     "activity": "activity",
     "timeline": "timeline",
-    "playground": "playground",
+    "playground": "playground/chat?model=qwen3-coder-30b",
+    "playground-images": "playground/images",
+    "playground-rerank": "playground/rerank",
+    "playground-load-test": "playground/load-test",
     "logs": "logs",
     "performance": "performance",
     "hardware": "hardware",
@@ -117,9 +120,21 @@ def shown(
         for name, path in pages.items():
             page.goto(f"{address}/ui/{path}")
             page.wait_for_selector("h1")
+            if name == "playground":
+                talk(page)
             page.wait_for_timeout(SETTLED)
             yield name, page
         page.unroute_all(behavior="ignoreErrors")
+
+
+def talk(page: Page) -> None:
+    """Two questions, and their answers."""
+    page.get_by_role("textbox", name="Message", exact=True).fill("Tell me about hares and tortoises.")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("article.answer dl")
+    page.get_by_role("textbox", name="Message", exact=True).fill("count to 40")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("article.answer >> nth=1 >> dl")
 
 
 if __name__ == "__main__":
