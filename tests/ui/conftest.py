@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,13 +122,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def start_demo(built: None, tmp_path_factory: pytest.TempPathFactory) -> StartDemo:
     """`start_demo()`: the demo of its own, for tests that change what others would see. `start_demo(config=path)`: another
-    configuration. `environment`: variables beside the present ones."""
+    configuration. `environment`: variables beside the present ones. `flags`: of the command, beside those."""
 
-    def start(config: Path | None = None, environment: Mapping[str, str] = {}) -> AbstractContextManager[str]:
+    def start(
+        config: Path | None = None, environment: Mapping[str, str] = {}, flags: Sequence[str] = ()
+    ) -> AbstractContextManager[str]:
         if config is None:  # not `swapyard demo`: two that start at once would take the same ports
             config = tmp_path_factory.mktemp("demo") / "demo.yaml"
             config.write_text(demo_config(sys.executable, start_port=start_port()), encoding="utf-8")
-        return serve("--config", str(config), environment=environment)
+        return serve("--config", str(config), *flags, environment=environment)
 
     return start
 
@@ -221,8 +223,8 @@ def engine() -> Callable[..., str]:
 
 @pytest.fixture(scope="module")
 def yard(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Swapyard of the module's own: two models that swap, one that loads slowly, one that fails, one that is unlisted, a
-    selector, a profile and a peer."""
+    """A Swapyard of the module's own: two models that swap, one that loads slowly, one that fails, two that are unlisted
+    (one keeps a key, one passes for ComfyUI), a selector, a profile and a peer."""
     chat = {"in": ["text", "image"], "out": ["text"], "tools": True, "context": 32768}
     config = {
         "startPort": start_port(),
@@ -233,6 +235,7 @@ def yard(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: py
                 "cmd": engine("hare"),
                 "aliases": ["fast"],
                 "capabilities": chat,
+                "metadata": {"family": "Lagomorph", "tags": ["nimble"]},
             },
             "tortoise": {"name": "Tortoise", "cmd": engine("tortoise", "--load-seconds", "2"), "ttl": 600},
             "snail": {"name": "Snail", "cmd": engine("snail", "--load-seconds", "60")},
@@ -241,7 +244,8 @@ def yard(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: py
                 "cmd": engine("broken", "--load-seconds", "30", "--exit-code", "3", "--exit-after", "0.1"),
             },
             "org/model.v2:q4": {"cmd": engine("dots")},
-            "secret": {"cmd": engine("secret"), "unlisted": True},
+            "secret": {"cmd": engine("secret", "--api-key", "hunter2"), "unlisted": True, "ttl": 90},
+            "comfyui_auto": {"cmd": engine("comfy"), "unlisted": True},
         },
         "groups": {
             "chat": {"members": ["hare", "tortoise"]},

@@ -182,6 +182,70 @@ def test_columns_are_hidden_and_moved_with_the_keyboard_and_stay_so(busy: str, d
     expect(finished.get_by_role("columnheader", name="Path")).to_have_count(0)
 
 
+def test_columns_of_requests_under_way_are_chosen_and_moved_and_stay_so(busy: str, desktop: Page) -> None:
+    desktop.goto(f"{busy}/ui/activity")
+    card = desktop.get_by_role("region", name="Under way")
+    heads = card.get_by_role("columnheader")
+    with under_way(busy, "hare"):
+        expect(heads.first).to_have_text("Phase")
+        desktop.get_by_role("button", name="Columns of requests under way").press("Enter")
+        desktop.get_by_role("checkbox", name="User agent").check()
+        desktop.get_by_role("checkbox", name="Address").uncheck()
+        desktop.get_by_role("button", name="Move Model up").press("Enter")
+        desktop.keyboard.press("Escape")
+        for _ in range(2):
+            expect(heads.first).to_have_text("Model")
+            expect(heads.filter(has_text="User agent")).to_have_count(1)
+            expect(heads.filter(has_text="Address")).to_have_count(0)
+            expect(card).to_contain_text("python-httpx")
+            desktop.reload()
+        desktop.get_by_role("button", name="Cancel /v1/chat/completions of Hare").click()
+
+
+def test_speeds_fold_away_and_stay_so(busy: str, window: Page) -> None:
+    window.goto(f"{busy}/ui/activity")
+    speeds = window.get_by_role("button", name="Speeds")
+    is_open = speeds.get_attribute("aria-expanded") == "true"  # on phones they are folded at first
+    charts = window.get_by_role("img", name="tokens per second")
+    for _ in range(2):
+        expect(charts).to_have_count(2 if is_open else 0)
+        speeds.click()
+        is_open = not is_open
+        expect(charts).to_have_count(2 if is_open else 0)
+        window.reload()
+
+
+def test_a_row_tells_its_exact_time_why_it_failed_and_where_its_time_went(busy: str, window: Page) -> None:
+    window.goto(f"{busy}/ui/activity?status=4xx&max_id=34")
+    expect(rows(window)).to_have_count(1)
+    finished = window.get_by_role("region", name="Finished")
+    time = finished.locator("time")
+    told = time.get_attribute("datetime")
+    shown = "at => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' }).format(Date.parse(at))"
+    expect(time).to_have_attribute("title", window.evaluate(shown, told))
+    why = finished.get_by_text("is not known here")
+    expect(why).to_be_visible()
+    assert why.evaluate("text => text.scrollHeight <= text.clientHeight + 1 && text.scrollWidth <= text.clientWidth")
+    legend = finished.get_by_role("list", name="What the colours below a duration mean")
+    expect(legend.get_by_role("listitem")).to_have_text(
+        ["in the queue", "loading the model", "reading the prompt", "answering", "other"]
+    )
+
+
+def test_on_a_phone_requests_are_cards_and_open(busy: str, phone: Page) -> None:
+    phone.goto(f"{busy}/ui/activity")
+    expect(rows(phone)).to_have_count(25)
+    expect(phone.get_by_role("table")).to_have_count(0)
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    card = rows(phone).last
+    expect(card).to_contain_text("/v1/embeddings")
+    box = card.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    card.tap()
+    expect(phone.locator("#request-title")).to_be_visible()
+
+
 def test_the_list_is_exported_as_markdown_csv_and_json_lines(busy: str, window: Page) -> None:
     window.goto(f"{busy}/ui/activity?status=4xx&max_id=34")
     expect(rows(window)).to_have_count(1)
@@ -219,6 +283,49 @@ def test_a_streamed_answer_is_read_as_a_conversation(busy: str, window: Page, pa
     expect(panel.get_by_role("region", name="the answer, as it is")).to_contain_text("data:")
     window.keyboard.press("Escape")
     expect(panel.get_by_role("region", name="Answer", exact=True)).to_have_count(0)
+
+
+def test_a_body_is_copied_and_a_copied_link_opens_the_same_capture(busy: str, window: Page) -> None:
+    window.add_init_script("if (navigator.clipboard) navigator.clipboard.writeText = async text => { window.copied = text }")
+    window.goto(f"{busy}/ui/activity?path=chat&status=2xx&max_id=34")
+    rows(window).first.click()
+    title = window.locator("#request-title")
+    expect(title).to_have_text("Request 3")
+    request = window.get_by_role("region", name="Request", exact=True)
+    request.get_by_role("button", name="Raw").click()
+    request.get_by_role("button", name="Copy the request").click()
+    assert json.loads(window.evaluate("window.copied"))["messages"] == [{"role": "user", "content": "Who are you?"}]
+    answer = window.get_by_role("region", name="Answer", exact=True)
+    answer.get_by_role("button", name="Copy the answer").click()
+    assert "This is hare" in window.evaluate("window.copied")
+    window.get_by_role("button", name="Copy the link to this request").click()
+    link = window.evaluate("window.copied")
+    window.goto("about:blank")
+    window.goto(link)
+    expect(title).to_have_text("Request 3")
+    expect(answer).to_contain_text("This is hare")
+    expect(rows(window)).to_have_count(2)  # the same list beside it
+
+
+def test_captured_sounds_are_heard_and_pictures_seen(busy: str, window: Page) -> None:
+    ask(busy, "/v1/audio/speech", model="parrot", input="Hello", voice="alloy")
+    ask(busy, "/v1/images/generations", model="chameleon", prompt="a yard", size="256x256")
+    window.goto(f"{busy}/ui/activity?model=parrot")
+    rows(window).first.click()
+    answer = window.get_by_role("region", name="Answer", exact=True)
+    sound = answer.locator("audio")
+    expect(sound).to_be_visible()
+    expect(sound).to_have_js_property("error", None)
+    sound.evaluate("sound => sound.readyState || new Promise(done => (sound.onloadedmetadata = done))")
+    assert sound.evaluate("sound => sound.duration") > 0
+    window.goto(f"{busy}/ui/activity?model=chameleon")
+    rows(window).first.click()
+    picture = answer.get_by_role("img", name="the answer: picture 1")
+    expect(picture).to_be_visible()
+    picture.evaluate("picture => picture.decode()")
+    assert picture.evaluate("picture => picture.naturalWidth") > 0
+    answer.get_by_role("button", name="JSON").click()
+    expect(answer).to_contain_text("b64_json")
 
 
 def test_a_request_is_searched_copied_as_curl_and_made_again(busy: str, window: Page) -> None:

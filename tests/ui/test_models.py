@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,30 @@ def lines(page: Page) -> Locator:
 
 def first(page: Page) -> Locator:
     return page.locator(f"{LIST} a[data-row]").first
+
+
+@contextlib.contextmanager
+def streaming(address: str, model: str) -> Iterator[None]:
+    """A request that goes on until its model is unloaded; the block is over when the request is."""
+    begun = threading.Event()
+
+    def stream() -> None:
+        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "count to 100000"}]}
+        with (
+            contextlib.suppress(httpx.HTTPError),
+            httpx.stream("POST", f"{address}/v1/chat/completions", json=body, timeout=60) as answer,
+        ):
+            for _ in answer.iter_lines():
+                begun.set()
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    assert begun.wait(60)
+    try:
+        yield
+    finally:
+        httpx.post(f"{address}/api/models/unload", timeout=30)
+        thread.join(60)
 
 
 def test_what_is_ready_stands_first_and_the_slash_key_searches(stopped: str, window: Page) -> None:
@@ -54,6 +81,30 @@ def test_filters_and_the_order_stand_in_the_address(stopped: str, desktop: Page)
     assert names(desktop)[0] == "Tortoise"
     desktop.get_by_role("button", name="Pin hare to the top").click()
     assert names(desktop)[0] == "Hare"
+
+
+def test_the_list_is_narrowed_by_state_and_found_by_tag_and_family(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/broken", timeout=30)
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    window.goto(f"{stopped}/ui/models")
+    state = window.get_by_role("combobox", name="State")
+    for choice, found in (
+        ("Ready", ["Hare"]),
+        ("Failed", ["Broken"]),
+        ("Stopped", ["org/model.v2:q4", "Snail", "Tortoise"]),
+    ):
+        state.select_option(choice)
+        expect(lines(window)).to_have_count(len(found))
+        assert names(window) == found
+    assert "state=stopped" in window.url
+    window.get_by_role("button", name="Clear").click()
+    search = window.get_by_label("Search models")
+    for word in ("nimble", "lagomorph hare"):
+        search.fill(word)
+        expect(lines(window)).to_have_count(1)
+        assert names(window) == ["Hare"]
+    search.fill("lagomorph tortoise")
+    expect(window.get_by_text("No model is like that.")).to_be_visible()
 
 
 def test_the_list_is_ordered_by_use_and_memory_and_says_so_in_its_address(stopped: str, window: Page) -> None:
@@ -108,6 +159,9 @@ def test_on_a_phone_a_name_can_be_read_and_its_button_can_be_hit(stopped: str, p
     box = button.bounding_box()
     assert box is not None
     assert (round(box["width"]), round(box["height"])) == (44, 44)
+    expect(phone.get_by_role("list", name="Models")).to_be_visible()
+    expect(phone.get_by_role("table")).to_have_count(0)
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
     button.click()
     expect(phone.get_by_role("button", name="Unload org/model.v2:q4")).to_be_visible()
 
@@ -139,6 +193,67 @@ def test_a_model_is_loaded_from_the_list_and_all_are_unloaded(stopped: str, wind
     expect(window.get_by_role("button", name="Unload Hare")).to_be_visible()
     window.get_by_role("button", name="Unload all").click()
     expect(window.get_by_role("button", name="Load Hare")).to_be_visible()
+
+
+def test_a_row_says_why_its_model_is_as_it_is(
+    start_demo: Callable[..., Any], engine: Callable[..., str], window: Page, tmp_path: Path
+) -> None:
+    models = {
+        "napper": {"cmd": engine("napper"), "ttl": 1},
+        "crasher": {"cmd": engine("crasher", "--exit-code", "7", "--exit-after", "1")},
+        "changer": {"cmd": engine("changer")},
+        "goer": {"cmd": engine("goer")},
+        "comer": {"cmd": engine("comer")},
+    }
+    groups = {"pair": {"members": ["goer", "comer"], "exclusive": False}, "all": {"swap": False, "exclusive": False}}
+    groups["all"]["members"] = ["napper", "crasher", "changer"]
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps({"models": models, "groups": groups}))
+    with start_demo(config=path, flags=["--watch-config"]) as address:
+        for model in ("changer", "napper", "crasher", "goer", "comer"):
+            httpx.post(f"{address}/api/models/load/{model}", timeout=30).raise_for_status()
+        models["changer"] = {"cmd": engine("changer", "--ctx-size", "8192")}
+        path.write_text(json.dumps({"models": models, "groups": groups}))
+        window.goto(f"{address}/ui/models")
+        causes = {
+            "napper": "idle for its ttl",
+            "crasher": "exited with code 7 while it served",
+            "changer": "its configuration changed",
+            "goer": "makes room for comer",
+            "comer": "loaded in",
+        }
+        for model, cause in causes.items():
+            line = lines(window).filter(has=window.get_by_role("link", name=model, exact=True))
+            expect(line).to_contain_text(cause)
+        window.goto(f"{address}/ui/timeline?view=table")
+        for cause in ("idle for its ttl", "exited with code 7", "its configuration changed", "evicted for comer"):
+            expect(window.get_by_title(re.compile(cause)).first).to_be_attached()
+
+
+def test_a_load_that_waits_is_given_up(stopped: str, window: Page) -> None:
+    with streaming(stopped, "tortoise"):
+        window.goto(f"{stopped}/ui/models")
+        window.get_by_role("button", name="Load Hare").click()
+        question = window.get_by_role("dialog", name="Load Hare?")  # where no pointer has shown it beforehand
+        give_up = window.get_by_role("button", name="Give up Hare")
+        expect(question.or_(give_up).first).to_be_visible()
+        if question.is_visible():
+            expect(question).to_contain_text("Unloads Tortoise, once Tortoise has finished.")
+            question.get_by_role("button", name="Load Hare").click()
+        give_up.click()
+        expect(window.get_by_role("button", name="Load Hare")).to_be_visible()
+        expect(window.get_by_role("button", name="Unload Tortoise")).to_be_visible()
+    assert "hare" not in httpx.get(f"{stopped}/running", timeout=30).text
+
+
+def test_a_models_own_server_opens_from_its_row(stopped: str, desktop: Page) -> None:
+    desktop.goto(f"{stopped}/ui/models?unlisted=1")
+    for model, path, title in (("hare", "/upstream/hare/", "hare"), ("comfyui_auto", "/comfyui/", "comfy")):
+        with desktop.expect_popup() as opened:
+            desktop.get_by_role("link", name=f"Open the server of {model}").click()
+        expect(opened.value.locator("h1")).to_have_text(title)
+        assert opened.value.url == stopped + path
+        opened.value.close()
 
 
 def test_thousands_of_models_are_drawn_only_where_they_are_looked_at(
@@ -191,6 +306,87 @@ def test_the_details_tell_command_loads_and_changes(stopped: str, window: Page) 
     for text in ("swapyard.demo.engine --model hare", "32K tokens", "Vision, Function calling", "never"):
         expect(panel).to_contain_text(text)
     expect(panel).to_contain_text("ready: loaded in")
+
+
+def test_the_details_tell_process_ttl_port_parameters_and_no_secret(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/secret", timeout=30)
+    run = httpx.get(f"{stopped}/api/models/secret", timeout=30).json()["run"]
+    window.goto(f"{stopped}/ui/model?id=secret&tab=details")
+    facts = window.get_by_role("region", name="Configuration")
+    expect(facts).to_contain_text(re.compile(rf"Process\s*{run['pid']}"))
+    expect(facts).to_contain_text(re.compile(r"Unloads when idle for\s*1 min 30 s"))
+    expect(window.get_by_role("region", name="Loads")).to_contain_text(re.compile(r"Median time\s*[\d.]+ m?s"))
+    parameters = window.get_by_role("region", name="Parameters")
+    for text in (r"n_ctx_train\s*4096", r"--api-key\s*\*\*\*"):  # it keeps its /props to those who have the key
+        expect(parameters).to_contain_text(re.compile(text))
+    assert "hunter2" not in window.content()
+    with window.expect_popup() as opened:
+        facts.get_by_role("link", name=run["address"]).click()
+    expect(opened.value.locator("h1")).to_have_text("secret")
+    assert opened.value.url == f"http://{run['address']}/"
+    opened.value.close()
+    expect(
+        window.get_by_role("region", name="Memory").get_by_text(re.compile("last .*, lowest .*, highest "))
+    ).to_be_visible()
+    httpx.post(f"{stopped}/api/models/unload", timeout=30)
+    expect(facts).to_contain_text(re.compile(r"Its own port\s*none"))
+    window.goto(f"{stopped}/ui/model?id=hare&tab=details")
+    window.get_by_role("button", name="Load Hare").click()
+    expect(parameters).to_contain_text(re.compile(r"total_slots\s*4"))
+
+
+def test_the_details_tell_a_trend_of_speed_and_the_last_errors(stopped: str, window: Page) -> None:
+    for question in ("Who are you?", "count to 5"):
+        body = {"model": "hare", "messages": [{"role": "user", "content": question}]}
+        httpx.post(f"{stopped}/v1/chat/completions", json=body, timeout=30)
+    window.goto(f"{stopped}/ui/model?id=hare&tab=details")
+    speed = window.get_by_role("region", name="Speed")
+    speeds = r"[\d.,]+"
+    for chart in ("Generating", "Reading prompts"):
+        expect(
+            speed.get_by_role("img", name=re.compile(rf"^{chart}, .*: last {speeds}, lowest {speeds}, highest {speeds}$"))
+        ).to_be_visible()
+    expect(speed).to_contain_text("generating at a median of")
+    for _ in range(2):
+        httpx.post(f"{stopped}/api/models/load/broken", timeout=30)
+    window.goto(f"{stopped}/ui/model?id=broken&tab=details")
+    errors = window.get_by_role("region", name="Loads").get_by_role("group")
+    expect(errors.nth(1)).to_contain_text("exited with code 3")
+    expect(errors.first.get_by_role("region", name="Copy the error")).to_contain_text("its last output:")
+    errors.nth(1).get_by_text("exited with code 3").first.click()
+    expect(errors.nth(1).get_by_role("region", name="Copy the error")).to_be_visible()
+
+
+def test_who_waits_for_a_model_is_told_on_its_page(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)  # so that it is known how long that takes
+    with streaming(stopped, "tortoise"):
+        body = {"model": "hare", "messages": [{"role": "user", "content": "hi"}]}
+        waiting = threading.Thread(target=lambda: httpx.post(f"{stopped}/v1/chat/completions", json=body, timeout=60))
+        waiting.start()
+        window.goto(f"{stopped}/ui/model?id=hare&tab=details")
+        queue = window.get_by_role("region", name="Waiting")
+        window.get_by_role("tab", name="Details").click()
+        expect(queue).to_contain_text("Place 1 of 1")
+        for told in (queue, window.get_by_role("region", name="Under way")):
+            expect(told).to_contain_text(re.compile(r"Tortoise must finish first, then about [\d.]+ m?s to load"))
+            expect(told).to_contain_text(re.compile("lace 1 of 1"))
+            window.get_by_role("tab", name="Activity").click()
+        window.get_by_role("button", name="Cancel /v1/chat/completions of Hare").click()
+        waiting.join(60)
+
+
+def test_a_load_is_as_far_as_the_median_of_past_ones_says(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/tortoise", timeout=30)  # 2 s
+    httpx.post(f"{stopped}/api/models/unload", timeout=30)
+    window.goto(f"{stopped}/ui/model?id=tortoise&tab=details")
+    window.get_by_role("button", name="Load Tortoise").click()
+    bar = window.get_by_role("progressbar", name="Loading Tortoise")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^\d\d?$"))
+    expect(window.get_by_text(re.compile(r"about \d s left|longer than usual"))).to_be_visible()
+    window.goto(f"{stopped}/ui/model?id=snail&tab=details")
+    window.get_by_role("button", name="Load Snail").click()
+    expect(window.get_by_text("First load: how long it takes is not known yet")).to_be_visible()
+    expect(window.get_by_role("progressbar", name="Loading Snail")).not_to_have_attribute("aria-valuenow", re.compile("."))
 
 
 def test_a_request_appears_in_the_models_activity(stopped: str, window: Page) -> None:
@@ -275,6 +471,20 @@ def test_memory_is_measured_and_says_whether_there_is_room(stopped: str, window:
     expect(card).to_contain_text("estimated by its last run")
 
 
+def test_what_does_not_fit_now_is_told_by_device(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    httpx.get(f"{stopped}/api/models", timeout=30)  # what a model holds is known once somebody has looked
+    httpx.post(f"{stopped}/api/models/unload", timeout=30)
+    full = {"timestamp": "2026-01-01T00:00:00Z", "mem_total_mb": 1024, "mem_used_mb": 1023}
+    window.route(
+        "**/api/performance*", lambda route: route.fulfill(json={"enabled": True, "sys_stats": [full], "gpu_stats": []})
+    )
+    window.goto(f"{stopped}/ui/model?id=hare&tab=details")
+    card = window.get_by_role("region", name="Memory")
+    expect(card).to_contain_text("Does not fit now")
+    expect(card).to_contain_text(re.compile(r"RAM: needs about [\d.]+ MiB, 1.0 MiB free: too little"))
+
+
 def test_snippets_name_this_server_and_the_chosen_model(stopped: str, window: Page) -> None:
     window.goto(f"{stopped}/ui/model?id=hare&tab=snippets")
     curl = window.get_by_role("region", name="Copy for curl")
@@ -285,6 +495,22 @@ def test_snippets_name_this_server_and_the_chosen_model(stopped: str, window: Pa
     expect(curl).to_contain_text('"model": "fast"')
     window.get_by_role("button", name="Copy for curl").click()
     expect(window.get_by_role("button", name="Copied")).to_be_visible()
+    programs = {
+        "curl": "curl ",
+        "Python": "client.embeddings.create",
+        "JavaScript": "await fetch",
+        "LangChain": "OpenAIEmbeddings(",
+    }
+    for program, call in programs.items():
+        text = window.get_by_role("region", name=f"Copy for {program}")
+        for part in (call, f"{stopped}/v1", '"fast"'):
+            expect(text).to_contain_text(part)
+        expect(text).not_to_contain_text("SWAPYARD_KEY")
+    window.evaluate("sessionStorage.setItem('swapyard.key', 'k3y')")  # as signing in does
+    window.reload()
+    for program in programs:
+        expect(window.get_by_role("region", name=f"Copy for {program}")).to_contain_text("SWAPYARD_KEY")
+    assert "k3y" not in window.locator("main").inner_text()
 
 
 def test_why_a_load_failed_stands_on_the_models_page(stopped: str, window: Page) -> None:

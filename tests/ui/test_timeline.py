@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -73,6 +74,37 @@ def test_the_stretch_of_time_stands_in_the_address(swapped: str, window: Page) -
     assert "end=" in window.url
     window.get_by_role("button", name="Now", exact=True).click()
     expect(window.get_by_role("group", name="Hare")).to_be_visible()
+
+
+def test_buttons_show_a_quarter_an_hour_and_a_day(swapped: str, window: Page) -> None:
+    window.goto(f"{swapped}/ui/timeline")
+    ranges = window.get_by_role("group", name="How much is shown")
+    first = window.get_by_role("tabpanel").locator(".time").first
+    for label, query, seconds in (("1 h", "range=1h", 3600), ("24 h", "range=24h", 86_400), ("15 min", "", 900)):
+        ranges.get_by_role("button", name=label, exact=True).click()
+        expect(ranges.locator("[aria-pressed=true]")).to_have_text(label)
+        assert window.url.partition("?")[2] == query
+        expect(window.get_by_role("group", name="Hare").get_by_role("button").first).to_be_attached()
+        began = window.get_by_text(re.compile("to now$")).inner_text().removesuffix(" to now")
+        age = window.evaluate("began => (Date.now() - Date.parse(began)) / 1000", began)
+        assert seconds - 5 < age < seconds + 60
+        expect(first).to_be_visible()
+
+
+def test_no_label_and_no_name_is_cut(swapped: str, window: Page) -> None:
+    end = (int(time.time()) // 21_600 + 1) * 21_600  # a round time: its label stands at the very end
+    window.goto(f"{swapped}/ui/timeline?range=24h&end={end}")
+    lane = window.get_by_role("group", name="Hare")
+    expect(lane).to_be_visible()
+    track = window.locator(".axis .track").bounding_box()
+    labels = [label.bounding_box() for label in window.locator(".axis .time").all()]
+    assert track is not None
+    assert len(labels) > 1
+    for label in labels:
+        assert label is not None
+        assert track["x"] - 1 <= label["x"]
+        assert label["x"] + label["width"] <= track["x"] + track["width"] + 1
+    assert lane.get_by_role("link").evaluate("name => name.scrollWidth <= name.clientWidth")
 
 
 def test_a_swap_appears_while_it_happens(start_demo: StartDemo, desktop: Page) -> None:

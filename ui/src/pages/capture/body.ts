@@ -23,15 +23,39 @@ export function decodeBody(encoded: string, headers: Record<string, string> | nu
   return { bytes, type, text, json: text === null || isStream ? undefined : asJson(text), isStream };
 }
 
+export interface Picture {
+  bytes: Uint8Array<ArrayBuffer>;
+  type: string;
+}
+
+/** The body itself, or what an answer of OpenAI's API or the Stable Diffusion web UI has in it as base64. */
+export function picturesOf(body: Body): Picture[] {
+  if (body.type.startsWith("image/")) return [body];
+  const { data, images } = (body.json ?? {}) as { data?: unknown; images?: unknown };
+  const encoded = [...(Array.isArray(data) ? data.map((each: { b64_json?: unknown } | null) => each?.b64_json) : []), ...(Array.isArray(images) ? images : [])];
+  return encoded.flatMap((text) => {
+    const bytes = typeof text === "string" && text ? fromBase64(text.replace(/^data:[^,]*,/, "")) : null;
+    return bytes ? [{ bytes, type: bytes[0] === 0xff ? "image/jpeg" : "image/png" }] : [];
+  });
+}
+
 /** The best first. `hasChat`: something in it can be read as a conversation. */
 export function views(body: Body, hasChat: boolean): View[] {
   const found: View[] = [];
   if (hasChat) found.push("chat");
+  if (picturesOf(body).length) found.push("image");
   if (body.json !== undefined) found.push("pretty");
-  if (body.type.startsWith("image/")) found.push("image");
   if (body.type.startsWith("audio/")) found.push("audio");
   if (body.text !== null) found.push("raw");
   return found;
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  } catch {
+    return null;
+  }
 }
 
 function asText(bytes: Uint8Array): string | null {
