@@ -99,7 +99,7 @@ def test_no_label_and_no_name_is_cut(swapped: str, window: Page) -> None:
     track = window.locator(".axis .track").bounding_box()
     labels = [label.bounding_box() for label in window.locator(".axis .time").all()]
     assert track is not None
-    assert len(labels) > 1
+    assert labels
     for label in labels:
         assert label is not None
         assert track["x"] - 1 <= label["x"]
