@@ -205,8 +205,10 @@ def test_a_row_says_why_its_model_is_as_it_is(
         "goer": {"cmd": engine("goer")},
         "comer": {"cmd": engine("comer")},
     }
-    groups = {"pair": {"members": ["goer", "comer"], "exclusive": False}, "all": {"swap": False, "exclusive": False}}
-    groups["all"]["members"] = ["napper", "crasher", "changer"]
+    groups = {
+        "pair": {"members": ["goer", "comer"], "exclusive": False},
+        "all": {"members": ["napper", "crasher", "changer"], "swap": False, "exclusive": False},
+    }
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps({"models": models, "groups": groups}))
     with start_demo(config=path, flags=["--watch-config"]) as address:
