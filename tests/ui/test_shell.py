@@ -302,6 +302,8 @@ def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
         json.dumps({"startPort": start_port(), "apiKeys": ["sk-right"], "models": {"hare": {"cmd": engine("hare")}}})
     )
     with start_demo(config=config) as address, page_of(browser, "phone") as page:
+        assert str(tmp_path) not in httpx.get(f"{address}/ui/").text  # where the configuration lies is told with a key only
+        assert httpx.get(f"{address}/api/events").status_code == 401
         page.goto(f"{address}/ui/models")
         field = page.get_by_label("API key")
         field.fill("sk-wrong")
@@ -341,6 +343,7 @@ def test_looks_are_chosen_and_kept_and_reset(yard: str, window: Page) -> None:
     window.get_by_label("Name of this instance").fill("  The\tbig one ")
     window.get_by_label("Name of this instance").press("Tab")
     expect(window).to_have_title("Settings · The big one")
+    expect(window.get_by_title("To the start page")).to_have_text("The big one")
     window.reload()
     for name, value in (("theme", "contrast"), ("accent", "rose"), ("density", "dense")):
         expect(root).to_have_attribute(f"data-{name}", value)
