@@ -274,7 +274,6 @@ def test_nothing_is_asked_for_while_nobody_looks(stopped: str, desktop: Page) ->
     with desktop.expect_request("**/api/models"):
         desktop.clock.run_for(2500)
     desktop.evaluate("window.isAway = true; document.dispatchEvent(new Event('visibilitychange'))")
-    desktop.wait_for_timeout(300)  # what is under way arrives
     asked.clear()
     for _ in range(3):
         desktop.clock.run_for(10_000)
