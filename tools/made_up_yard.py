@@ -192,6 +192,8 @@ class Traffic:
         self._chat("gpt-5", "Do I know you?")
         for text in ("a hare", "a tortoise and a hare", "a race"):
             self._client.post("/v1/embeddings", json={"model": "text-embedding-3-small", "input": text})
+        sound = {"file": ("race.wav", b"RIFF", "audio/wav")}
+        self._client.post("/v1/audio/transcriptions", data={"model": "whisper-1"}, files=sound)
         rerank = {"model": "bge-reranker-v2", "query": "who is fast", "documents": ["hare", "tortoise"]}
         self._client.post("/v1/rerank", json=rerank)
         for _ in range(2):
