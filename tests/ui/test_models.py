@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from tests.ports import start_port
 
 LIST = "main :is(tbody tr, ul[aria-label=Models] li)"  # rows of a table, or on phones cards
 
@@ -210,12 +211,13 @@ def test_a_row_says_why_its_model_is_as_it_is(
         "all": {"members": ["napper", "crasher", "changer"], "swap": False, "exclusive": False},
     }
     path = tmp_path / "config.yaml"
-    path.write_text(json.dumps({"models": models, "groups": groups}))
+    config = {"startPort": start_port(), "models": models, "groups": groups}
+    path.write_text(json.dumps(config))
     with start_demo(config=path, flags=["--watch-config"]) as address:
         for model in ("changer", "napper", "crasher", "goer", "comer"):
             httpx.post(f"{address}/api/models/load/{model}", timeout=30).raise_for_status()
         models["changer"] = {"cmd": engine("changer", "--ctx-size", "8192")}
-        path.write_text(json.dumps({"models": models, "groups": groups}))
+        path.write_text(json.dumps(config))
         window.goto(f"{address}/ui/models")
         causes = {
             "napper": "idle for its ttl",
