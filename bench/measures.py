@@ -72,7 +72,7 @@ def throughput(sides: Sides, size: Size, peer: str) -> list[Row]:
     found = rounds(
         sides, size.rounds, lambda served: wrk(served.port, body, connections=CONNECTIONS, seconds=size.seconds)[0]
     )
-    budgets = [Budget(">= 0.50x nginx", 0.5, ratio_to("nginx"), at_least=True, shown="{:.2f}x")]
+    budgets = [Budget(">= 0.40x nginx", 0.4, ratio_to("nginx"), at_least=True, shown="{:.2f}x")]
     if peer:
         budgets.append(Budget(f">= 4.0x {peer}", 4.0, ratio_to(peer), at_least=True, shown="{:.2f}x"))
     return [Row(f"small requests, {CONNECTIONS} connections", "req/s", medians(found), budgets, {"rounds": found})]

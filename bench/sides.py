@@ -109,9 +109,9 @@ class Bench:
                 config = self.folder / f"nginx-{port}.conf"
                 config.write_text(NGINX_CONFIG.format(folder=self.folder, port=port, upstream_port=self.upstream_port))
                 return [NGINX, "-c", str(config), "-p", str(self.folder), "-e", str(self.folder / "nginx-error.log")]
-            case "swapyard":
+            case "swapyard" | "unrecorded":
                 flags = ["--config", str(self.config(port, more)), "--listen", f"127.0.0.1:{port}"]
-                return [sys.executable, "-m", "swapyard", *flags]
+                return [sys.executable, "-m", "swapyard" if name == "swapyard" else "bench.unrecorded", *flags]
             case _:
                 assert self.peer is not None
                 values = {"port": port, "config": self.config(port), "upstream_port": self.upstream_port}

@@ -5,7 +5,8 @@ Without one, the code at hand. All run at once and take turns under wrk's load, 
 so that a noisy minute of the machine hits all of them. Of each: requests per second, their ratio to nginx of the same
 rounds, and the processor time that a request takes, by the kernel's account: of the thread that serves, and of its others.
 
-`--config FILE`: keys for the configuration of all, to see what a setting costs.
+`--config FILE`: keys for the configuration of all, to see what a setting costs. `--stream`: streams of 100 events instead;
+rate and times are of streams then.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class Side:
     own: list[tuple[float, float]] = field(default_factory=list)
     others: list[tuple[float, float]] = field(default_factory=list)
 
-    def turn(self, seconds: float) -> None:
+    def turn(self, body: bytes) -> None:
         before = spent(self.served.process.pid)
-        rate, requests = wrk(self.served.port, chat(), connections=CONNECTIONS, seconds=seconds)
+        rate, requests = wrk(self.served.port, body, connections=CONNECTIONS, seconds=SECONDS)
         taken = {thread: now - before.get(thread, 0) for thread, now in spent(self.served.process.pid).items()}
         one = 1e6 / TICKS / requests
         main = self.served.process.pid
@@ -65,7 +66,9 @@ def main() -> None:
     parser.add_argument("trees", nargs="*", type=Path, default=[Path.cwd()], metavar="TREE")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--stream", action="store_true")
     options = parser.parse_args()
+    body = chat(stream=True, user="sse") if options.stream else chat()
     more = options.config.read_text() if options.config is not None else ""
     with tempfile.TemporaryDirectory(prefix="swapyard-bench-") as folder, ExitStack() as stack:
         bench = Bench(Path(folder))
@@ -76,10 +79,10 @@ def main() -> None:
         for at, tree in enumerate(options.trees):
             sides[str(tree)] = Side(stack.enter_context(of_tree(bench, tree.resolve(), at, more)))
         for side in sides.values():
-            wrk(side.served.port, chat(), connections=CONNECTIONS, seconds=SECONDS)
+            wrk(side.served.port, body, connections=CONNECTIONS, seconds=SECONDS)
         for _ in range(options.rounds):
             for side in sides.values():
-                side.turn(SECONDS)
+                side.turn(body)
     tell(sides)
 
 
