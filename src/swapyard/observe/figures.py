@@ -88,7 +88,7 @@ def timings_of(told: object) -> ToldTimings:
     return found
 
 
-class Usage(msgspec.Struct, kw_only=True, gc=False):
+class Usage(msgspec.Struct, gc=False):
     """What one response cost, as far as its engine told.
 
     Counts are tokens, rates tokens per second, times milliseconds. `input_tokens` is what the engine calls so: with
@@ -176,16 +176,9 @@ class Counts:
 
 def figures(counts: Counts, timings: ToldTimings | UnsetType, metrics: object) -> Usage:
     """`timings` and `metrics` as they stood in the response, `UNSET` where there were none. vLLM's word comes last."""
-    found = Usage(
-        input_tokens=counts.input,
-        output_tokens=counts.output,
-        cache_tokens=counts.cached,
-        draft_tokens=-1,
-        draft_accepted_tokens=-1,
-        prompt_per_second=-1.0,
-        tokens_per_second=-1.0,
-        prompt_tokens=counts.input + counts.apart,
-    )
+    # In order: input, output, cached, drafted and accepted tokens, rates, times, the whole prompt.
+    whole = counts.input + counts.apart
+    found = Usage(counts.input, counts.output, counts.cached, -1, -1, -1.0, -1.0, 0.0, 0.0, whole)
     if timings is not UNSET:
         _apply_timings(found, timings)
     if isinstance(metrics, dict):

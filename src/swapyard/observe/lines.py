@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 _LONG: Final = 500  # characters of a path and an agent that are not worth remembering
 
@@ -25,7 +27,7 @@ class Level(IntEnum):
         return cls.__members__.get(name.strip().upper(), cls.INFO)
 
 
-class Access(NamedTuple):
+class Access(Struct, gc=False):
     """One answered request. `at`: nanoseconds since the epoch. `size`: body bytes sent. `seconds`: how long it took."""
 
     at: int
@@ -41,10 +43,10 @@ class Access(NamedTuple):
 
 def access_text(entry: Access) -> str:
     """`Request <ip> "<METHOD> <path> <proto>" <status> <bytes> "<user agent>" <duration>`, as llama-swap has it."""
-    _, remote, method, path, proto, status, size, agent, seconds = entry
+    path, agent = entry.path, entry.agent
     asked = _asked_again if len(path) + len(agent) < _LONG else _asked
-    before, after = asked(remote, method, path, proto, agent)
-    return f"{before} {status} {size} {after} {duration(seconds)}"
+    before, after = asked(entry.remote, entry.method, path, entry.proto, agent)
+    return f"{before} {entry.status} {entry.size} {after} {duration(entry.seconds)}"
 
 
 def _asked(remote: str, method: str, path: str, proto: str, agent: str) -> tuple[str, str]:

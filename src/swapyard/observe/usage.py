@@ -61,7 +61,7 @@ class DocumentTap(UsageTap):
 
     __slots__ = ("_ends", "_failed", "_last_only", "_whole")
 
-    def __init__(self, *, last_only: bool = False, failed: bool = False, clock: Clock = time.monotonic) -> None:
+    def __init__(self, clock: Clock = time.monotonic, *, last_only: bool = False, failed: bool = False) -> None:
         """`last_only`: of an array only the last element counts. `failed`: the answer tells what went wrong."""
         super().__init__(clock)
         self._last_only = last_only
@@ -187,6 +187,11 @@ class _Kind(Enum):
     BINARY = auto()
 
 
+# Members as plain names, because the attribute of an Enum costs as much as a method call.
+STREAM: Final = _Kind.STREAM
+DOCUMENT: Final = _Kind.DOCUMENT
+
+
 @lru_cache(maxsize=256)
 def _kind(content_type: str) -> _Kind:
     lowered = content_type.lower()
@@ -214,11 +219,10 @@ def tap_response(
 
 def _plain_tap(path: str, status: int, content_type: str, clock: Clock) -> UsageTap:
     if not 200 <= status < 300:
-        return DocumentTap(failed=True, clock=clock)
-    match _kind(content_type):
-        case _Kind.STREAM:
-            return StreamTap(_FIRST_TOKEN.get(path.rpartition("/")[2], b"data:"), clock)
-        case _Kind.DOCUMENT:
-            return DocumentTap(last_only=path.startswith("/infill"), clock=clock)
-        case _Kind.BINARY:
-            return UsageTap(clock)
+        return DocumentTap(clock, failed=True)
+    kind = _kind(content_type)
+    if kind is DOCUMENT:
+        return DocumentTap(clock, last_only=path.startswith("/infill"))
+    if kind is STREAM:
+        return StreamTap(_FIRST_TOKEN.get(path.rpartition("/")[2], b"data:"), clock)
+    return UsageTap(clock)

@@ -352,22 +352,23 @@ class Recording(Entry):
         usage = Usage() if tap is None else tap.end()
         first = 0.0 if tap is None or not 200 <= status < 300 else tap.first_token_at
         duration_ms, engine_ms = round((self._ended - since) * 1000), usage.engine_ms
+        # By position, which costs half: one of these is made for every request.
         return Activity(
-            ended=wall + self._ended,
-            model=self.model,
-            path=self._sent,
-            status=status,
-            duration_ms=duration_ms if duration_ms > engine_ms else engine_ms,
-            usage=usage,
-            content_type=self._content_type(),
-            error="" if error is None else error.message,
-            metadata=dict(self.metadata) if self.metadata else None,
-            outcome=self.outcome,
-            queue_ms=self._queue_ms,
-            load_ms=self._load_ms,
-            first_token_ms=round((first - since) * 1000) if first else -1,
-            client=self._client(),
-            session=self._session(),
+            wall + self._ended,
+            self.model,
+            self._sent,
+            status,
+            duration_ms if duration_ms > engine_ms else engine_ms,
+            usage,
+            self._content_type(),
+            "" if error is None else error.message,
+            dict(self.metadata) if self.metadata else None,
+            self.outcome,
+            self._queue_ms,
+            self._load_ms,
+            round((first - since) * 1000) if first else -1,
+            self._client(),
+            self._session(),
         )
 
     def settled(self, row: Activity, row_id: int) -> None:

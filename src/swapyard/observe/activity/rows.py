@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     BROKEN = "broken"  # the upstream broke off
 
 
-class Activity(msgspec.Struct, kw_only=True, gc=False):
+class Activity(msgspec.Struct, gc=False):
     """One request, over. `ended`: Unix time, seconds. Durations in milliseconds; -1 is unknown or did not happen.
 
     `path`: as forwarded. `duration_ms`: from the end of the request's checks to the end of the answer, queue and load
