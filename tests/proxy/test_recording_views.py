@@ -74,6 +74,8 @@ async def test_a_viewer_follows_a_request_through_all_its_phases(open_yard: Open
         assert shown[0]["req_headers"]["Authorization"] == "[REDACTED]"
         assert shown[-2]["resp_headers"]["Set-Cookie"] == "[REDACTED]"
         assert (shown[-2]["resp_bytes"], shown[-1]["resp_bytes"]) == (0, len(EVENT + LAST))
+        assert "events" not in shown[-2]
+        assert shown[-1]["events"] == (EVENT + LAST).count(b"data:") == 3
         assert shown[-1]["elapsed_ms"] == 1000
         assert shown[-1]["metadata"] == {"fifo_priority": "0"}
 

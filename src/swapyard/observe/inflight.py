@@ -51,6 +51,7 @@ class Entry:
 
     __slots__ = (
         "cancel",
+        "events",
         "fields",
         "headers",
         "id",
@@ -93,6 +94,7 @@ class Entry:
         self.position = 0
         self.reason = ""
         self.size = 0
+        self.events = 0  # of a stream, since somebody looks: about one a token
         self.headers: Sequence[tuple[bytes, bytes]] = ()
         self.shown_request: dict[str, str] | None = None
         self.shown_response: dict[str, str] | None = None
@@ -103,8 +105,8 @@ class Entry:
 
 
 class Shown(Struct, kw_only=True):
-    """An entry as viewers see it. From `phase` on it is ours: how far it is, its place in the queue (from 1), and what it
-    waits for, in words."""
+    """An entry as viewers see it. From `phase` on it is ours: how far it is, events of its stream that passed while somebody
+    looked (engines send a token in each), its place in the queue (from 1), and what it waits for, in words."""
 
     id: str
     timestamp: str
@@ -118,6 +120,7 @@ class Shown(Struct, kw_only=True):
     elapsed_ms: int
     metadata: Mapping[str, str] | UnsetType = UNSET
     phase: Phase
+    events: int | UnsetType = UNSET
     position: int | UnsetType = UNSET
     waiting_for: str | UnsetType = UNSET
 
@@ -279,6 +282,7 @@ class InFlight:
             elapsed_ms=int((self._loop.time() - entry.since) * 1000),
             metadata=dict(entry.metadata) if entry.metadata else UNSET,
             phase=entry.phase,
+            events=entry.events or UNSET,
             position=entry.position or UNSET,
             waiting_for=entry.reason or UNSET,
         )

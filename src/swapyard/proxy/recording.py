@@ -311,7 +311,10 @@ class Recording(Entry):
 
     def feed(self, data: bytes) -> None:
         """Bytes of the answer's body, as the upstream sent them. What we tell of a wait is none of it."""
-        self._recorder.inflight.passed(self, len(data))
+        inflight = self._recorder.inflight
+        if inflight.watched and self._answer is not None and self._answer.event_stream and not self._answer.encoding:
+            self.events += data.count(b"data:")
+        inflight.passed(self, len(data))
         if self._tap is not None:
             self._tap.feed(data)
             if self._capture is not None:
