@@ -45,6 +45,7 @@ EXPECTED = re.compile(r"Failed to load resource: the server responded with a sta
 LOST = re.compile(r"Failed to load resource: net::ERR_")
 
 StartDemo = Callable[..., AbstractContextManager[str]]
+looking: list[Page] = []  # pages that are open and should hear of no lost connection
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -96,7 +97,11 @@ def served(*arguments: str, environment: Mapping[str, str] = {}, port: int = 0) 
             pytest.fail(f"it ended at once:\n{''.join(said)}")
         drain = threading.Thread(target=process.stdout.read, daemon=True)
         drain.start()
-        yield Served(found[1].rstrip("/"), process)
+        address = found[1].rstrip("/")
+        yield Served(address, process)
+        for page in looking:  # one that is still there when its server ends would complain
+            if page.url.startswith(f"{address}/"):
+                page.goto("about:blank")
     finally:
         process.terminate()
         try:
@@ -170,7 +175,13 @@ def page_of(browser: Browser, size: str, *, lost: bool = False, **options: Any) 
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        yield page
+        if not lost:
+            looking.append(page)
+        try:
+            yield page
+        finally:
+            if not lost:
+                looking.remove(page)
         page.unroute_all(behavior="ignoreErrors")  # what a test answers itself may be asked for just now
         expected = (EXPECTED, LOST) if lost else (EXPECTED,)
         unexpected = [error for error in errors if not any(known.match(error) for known in expected)]
