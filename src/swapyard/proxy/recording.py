@@ -365,7 +365,7 @@ class Recording(Entry):
             usage,
             self._content_type(),
             "" if error is None else error.message,
-            dict(self.metadata) if self.metadata else None,
+            self.metadata,
             self.outcome,
             self._queue_ms,
             self._load_ms,

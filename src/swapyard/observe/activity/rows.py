@@ -6,6 +6,7 @@ in its order, then ours.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
@@ -41,7 +42,7 @@ class Activity(msgspec.Struct, gc=False):
     usage: Usage
     content_type: str = ""
     error: str = ""
-    metadata: dict[str, str] | None = None
+    metadata: Mapping[str, str] | None = None  # may be shared: nobody changes it
     outcome: Outcome = Outcome.COMPLETE
     queue_ms: int = -1
     load_ms: int = -1
