@@ -15,18 +15,20 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 from tests.ports import start_port
-from tests.ui.conftest import StartDemo, served
+from tests.ui.conftest import SIZES, StartDemo, served
 
 BIRDS = ("Finch", "Heron", "Owl", "Robin", "Swift", "Wren")
 
 
 @pytest.fixture(scope="module")
 def birds(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Six models that are loaded together, and three that are not; Heron goes when it has been idle for an hour."""
+    """Six models that are loaded together, and three that are not; Heron goes when it has been idle for an hour, Finch says
+    30 tokens a second."""
     models: dict[str, Any] = {
         name.lower(): {"name": name, "cmd": engine(name.lower())} for name in (*BIRDS, "Auk", "Crow", "Duck")
     }
     models["heron"]["ttl"] = 3600
+    models["finch"]["cmd"] = engine("finch", "--tokens-per-second", "30")
     config = {
         "startPort": start_port(),
         "models": models,
@@ -188,7 +190,7 @@ def test_six_models_their_memory_and_what_happened_stand_in_one_window(birds: st
         expect(desktop.get_by_role("button", name=f"Unload {name}")).to_be_in_viewport()
         expect(section(desktop, name)).to_contain_text("1.0 GiB GPU")
     chat(birds, "owl").join(30)
-    expect(section(desktop, "Owl")).to_contain_text(re.compile(r"0 of 10 requests.*[\d,.]+ t/s"))
+    expect(section(desktop, "Owl")).to_contain_text(re.compile(r"0 of 10 requests.*last [\d,.]+ tokens/s"))
     countdown = desktop.get_by_text(re.compile(r"^unloads in 59 min \d+ s$"))
     expect(countdown).to_have_count(1)
     shown = countdown.text_content()
@@ -202,6 +204,33 @@ def test_six_models_their_memory_and_what_happened_stand_in_one_window(birds: st
     )
     assert ["hidden", False] in reached
     assert all((visibility == "visible") == is_inside for visibility, is_inside in reached)
+
+
+def test_how_fast_a_model_answers_now_is_told_as_long_as_it_does(birds: str, window: Page) -> None:
+    about = re.compile(r"≈ [1-8]\d(?!\d)")  # 30 a second, give or take what a busy machine does
+    body = {"model": "finch", "stream": True, "messages": [{"role": "user", "content": "count to 100000"}]}
+    card = section(window, "Finch")
+    window.goto(f"{birds}/ui/")
+    expect(card.locator(".speed")).to_contain_text("tokens/s")
+    place = card.locator(".speed + span").bounding_box()
+    with httpx.stream("POST", f"{birds}/v1/chat/completions", json=body, timeout=60):
+        expect(card.locator(".speed")).to_have_text(about)
+        expect(card.locator(".speed")).to_have_attribute("title", re.compile("^An estimate: "))
+        assert card.locator(".speed + span").bounding_box() == place
+        assert card.locator(".speed").evaluate("shown => shown.closest('[aria-live], [role=status]')") is None
+        window.goto(f"{birds}/ui/model?id=finch")
+        expect(window.locator("main .speed")).to_have_text(about)
+        if SIZES["desktop"] == window.viewport_size:
+            window.get_by_role("button", name="Columns of requests under way").click()
+            window.get_by_role("checkbox", name="Tokens/s").check()
+            under_way = window.get_by_role("table", name="Requests under way")
+            expect(under_way.get_by_role("cell", name=about)).to_have_count(1)
+        window.goto(f"{birds}/ui/")
+        expect(card.locator(".speed")).to_have_text(about)
+        expect(section(window, "Wren").locator(".speed")).not_to_contain_text("≈")
+    expect(card.locator(".speed")).not_to_contain_text("≈")
+    chat(birds, "finch").join(30)
+    expect(card.locator(".speed")).to_have_text(re.compile(r"^last \d+(\.\d)? tokens/s$"))
 
 
 def test_a_phone_begins_with_what_is_loaded_in_the_order_of_the_keys_too(birds: str, phone: Page, desktop: Page) -> None:
@@ -253,6 +282,7 @@ def test_who_goes_and_why_is_told_once(built: None, engine: Callable[..., str], 
         assert sorted(text.split()[0] for text in lately.all_text_contents()) == [
             "broken", "fickle", "fickle", "frail", "frail", "idler", "idler",
         ]  # fmt: skip
+        desktop.goto("about:blank")  # it shall not miss its server
 
 
 def test_what_failed_is_tried_again_from_the_message_that_tells_it(stopped: str, window: Page) -> None:

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, bytes, context, count, countHours, duration, exact, minuteOfDay, natural, timeOfDay, wholeDuration } from "./format";
+import { ago, bytes, context, count, countHours, duration, exact, minuteOfDay, natural, perSecond, timeOfDay, wholeDuration } from "./format";
 
 test.each([
   [0.25, "250 ms"],
@@ -35,6 +35,14 @@ test.each([
   [300, "5 min ago"],
   [7200, "2 h ago"],
 ])("%s seconds ago", (seconds, text) => expect(ago(0, seconds * 1000)).toBe(text));
+
+test.each([
+  [4.237, "4.2", "4.2"],
+  [41.94, "41.9", "42"],
+  [9.97, "10.0", "10"],
+  [137.2, "137", "137"],
+  [null, "–", "–"],
+])("%s per second, and about that", (value, text, about) => expect([perSecond(value), perSecond(value, true)]).toEqual([text, about]));
 
 test("numbers are grouped", () => expect(count(1234567)).toBe("1,234,567"));
 

@@ -44,6 +44,11 @@ export function percent(value: Maybe, digits = 0): string {
   return known(value) ? `${decimal(value, digits)} %` : UNKNOWN;
 }
 
+/** Tokens per second: 4.237 -> "4.2", 41.94 -> "41.9", 137.2 -> "137". An estimate has fewer digits: "42". */
+export function perSecond(value: Maybe, isEstimate = false): string {
+  return decimal(value, known(value) && value < (isEstimate ? 9.95 : 99.95) ? 1 : 0);
+}
+
 /** "1 request", "2 requests". */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;

@@ -17,6 +17,15 @@ test("a snapshot replaces, an upsert adds or changes, a removal takes away", () 
   expect(applyInflight(known, { operation: "snapshot" }, 9)).toEqual([]);
 });
 
+test("how a stream's events grow is kept from the last snapshot on", () => {
+  const told = (events: number): Omit<Inflight, "seen"> => ({ ...request("1"), events });
+  let known = applyInflight([], { operation: "upsert", request: told(1) }, 0);
+  known = applyInflight(known, { operation: "upsert", request: told(9) }, 250);
+  expect(known[0]?.passed).toEqual([{ at: 0, events: 1 }, { at: 250, events: 9 }]);
+  known = applyInflight(known, { operation: "snapshot", requests: [told(12)] }, 500);
+  expect(known[0]?.passed).toEqual([{ at: 500, events: 12 }]);
+});
+
 test("requests of the same second are in the order of their numbers", () => {
   const known = applyInflight([], { operation: "snapshot", requests: [request("10", "t"), request("9", "t")] }, 0);
   expect(known.map(({ id }) => id)).toEqual(["9", "10"]);

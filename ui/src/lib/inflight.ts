@@ -1,9 +1,11 @@
 // The requests under way, as the event `inflight` tells them.
 
+import { type Passed, withPassed } from "./stream_speed";
+
 export type Phase = "receiving" | "queued" | "loading" | "prefill" | "streaming";
 
 /** The fields from `phase` on are there as far as the server tells them. `seen`: when this browser heard of it, in ms, so that
- * clocks need not agree: a request is `elapsed_ms` + (now - `seen`) old. */
+ * clocks need not agree: a request is `elapsed_ms` + (now - `seen`) old. `passed`: how `events` has grown since. */
 export interface Inflight {
   id: string;
   timestamp: string;
@@ -25,11 +27,14 @@ export interface Inflight {
   load_ms?: number;
   first_byte_ms?: number;
   tokens?: number;
+  /** Of its stream, as far as somebody looked: about one for each token. */
+  events?: number;
   stream?: boolean;
   seen: number;
+  passed?: readonly Passed[];
 }
 
-type Told = Omit<Inflight, "seen">;
+type Told = Omit<Inflight, "seen" | "passed">;
 export type InflightEvent =
   | { operation: "snapshot"; requests?: Told[] | null }
   | { operation: "upsert"; request: Told }
@@ -39,14 +44,20 @@ export type InflightEvent =
 export function applyInflight(known: readonly Inflight[], event: InflightEvent, now: number): readonly Inflight[] {
   switch (event.operation) {
     case "snapshot":
-      return (event.requests ?? []).map((request) => ({ ...request, seen: now })).sort(byStart);
+      return (event.requests ?? []).map((request) => heard(request, now)).sort(byStart);
     case "upsert": {
       const others = known.filter((request) => request.id !== event.request.id);
-      return [...others, { ...event.request, seen: now }].sort(byStart);
+      const before = known.find((request) => request.id === event.request.id);
+      return [...others, heard(event.request, now, before?.passed)].sort(byStart);
     }
     case "remove":
       return known.filter((request) => request.id !== event.id);
   }
+}
+
+/** Nobody may have counted events before a snapshot: what was known of them ends with it. */
+function heard(request: Told, now: number, passed: readonly Passed[] = []): Inflight {
+  return { ...request, seen: now, passed: withPassed(passed, { at: now, events: request.events }) };
 }
 
 function byStart(a: Told, b: Told): number {

@@ -1,8 +1,9 @@
 // The columns of requests under way, and how far each one is, in words.
-import { bytes, wholeDuration } from "../../lib/format";
+import { UNKNOWN, bytes, perSecond, wholeDuration } from "../../lib/format";
 import type { IconName } from "../../lib/icons";
 import type { Inflight } from "../../lib/inflight";
 import type { Tone } from "../../lib/states";
+import { streamSpeed } from "../../lib/stream_speed";
 import { placeOf } from "../../lib/waiting";
 import type { ColumnChoice } from "./columns";
 
@@ -18,6 +19,7 @@ export const INFLIGHT: readonly InflightColumn[] = [
   { id: "request", label: "Request", wide: true },
   { id: "waiting", label: "Waiting for", wide: true },
   { id: "elapsed", label: "Elapsed", align: "right" },
+  { id: "speed", label: "Tokens/s", align: "right", wide: true, isOff: true },
   { id: "bytes", label: "Received", align: "right", wide: true },
   { id: "address", label: "Address", wide: true },
   { id: "agent", label: "User agent", wide: true, isOff: true },
@@ -57,6 +59,12 @@ export function elapsedText(request: Inflight, now: number): string {
 
 export function received(request: Inflight): string {
   return request.resp_bytes ? bytes(request.resp_bytes) : "–";
+}
+
+/** How many tokens pass now, about. */
+export function speedText(request: Inflight, now: number): string {
+  const speed = streamSpeed(request, now);
+  return speed === null ? UNKNOWN : `≈ ${perSecond(speed, true)}`;
 }
 
 /** The first of some headers that a request has, whatever their case. */
