@@ -119,6 +119,33 @@ def test_a_stop_says_for_whom_it_makes_room(one: Policies) -> None:
     assert (stop.for_model, stop.for_ticket) == ("b", 2)
 
 
+def test_a_start_says_for_whom_it_is_the_one_that_waits_longest_for_it(one: Policies) -> None:
+    scheduler = Scheduler(one("a b"))
+    [start] = scheduler.handle(Arrived(1, "a"), 1)
+    assert isinstance(start, Start)
+    assert start.for_ticket == 1
+    scheduler.handle(BecameReady(1), 2)
+    scheduler.handle(Left(1), 3)
+    for ticket in (2, 3, 4):
+        scheduler.handle(Arrived(ticket, "b"), 4)
+    scheduler.handle(Left(2), 5)  # while the one before still stops
+    [start] = scheduler.handle(Exited(1), 6)
+    assert isinstance(start, Start)
+    assert start.for_ticket == 3
+
+
+def test_a_start_that_nobody_waits_for_any_more_is_for_nobody(one: Policies) -> None:
+    scheduler = Scheduler(one("a b"))
+    scheduler.handle(Arrived(1, "a"), 1)
+    scheduler.handle(BecameReady(1), 2)
+    scheduler.handle(Left(1), 3)
+    scheduler.handle(Arrived(2, "b"), 4)
+    scheduler.handle(Left(2), 5)
+    [start] = scheduler.handle(Exited(1), 6)
+    assert isinstance(start, Start)
+    assert start.for_ticket is None
+
+
 def test_nothing_starts_before_the_failed_run_is_gone_and_then_the_model_is_tried_again(play: Play, one: Policies) -> None:
     """Reliability rows 8, 11 and 18."""
     play(one("a"), [

@@ -171,7 +171,7 @@ def test_every_type_of_event_reaches_a_viewer(swapyard: Start, config: Any, scri
         }
 
 
-def test_an_eviction_names_the_request_for_which_it_was(
+def test_evictions_and_loads_name_the_request_for_which_they_are(
     swapyard: Start, config: Any, scripted: Callable[..., str], until: Until
 ) -> None:
     config["models"]["cat"] = {"cmd": scripted("cat")}
@@ -187,6 +187,12 @@ def test_an_eviction_names_the_request_for_which_it_was(
         assert (eviction["model"], eviction["for_model"], eviction["for_request"]) == ("hare", "cat", cats)
         listed = httpx.get(running.address + "/api/transitions?model=hare").json()["transitions"]
         assert eviction in listed
+        ready, starting = httpx.get(running.address + "/api/transitions?model=cat").json()["transitions"]
+        assert (starting["cause"], starting["for_request"]) == (f"for request {cats}", cats)
+        assert ready["cause"] == f"loaded in {ready['seconds']:.1f} s for request {cats}"
+        httpx.post(running.address + "/api/models/load/hare", timeout=30).raise_for_status()
+        newest = httpx.get(running.address + "/api/transitions?model=hare").json()["transitions"][1]
+        assert (newest["state"], newest["cause"], newest.get("for_request")) == ("starting", "by hand", None)
 
 
 def test_rows_in_a_file_outlive_a_restart(swapyard: Start, config: Any, until: Until, tmp_path: Path) -> None:

@@ -182,6 +182,8 @@ def test_preloaded_models_are_there_without_a_request_and_never_twice(
     with swapyard({"models": models, "groups": TOGETHER, "hooks": hooks}) as running:
         until(lambda: running.states() == {"a": "ready", "b": "ready"})
         a, b = pid_of(running, "a"), pid_of(running, "b")
+        loaded = httpx.get(f"{running.address}/api/transitions?model=a").json()["transitions"]
+        assert [change["cause"].partition(" s ")[2] or change["cause"] for change in loaded] == ["as a preload"] * 2
         reload(running, until, models={"b": {"cmd": scripted("other")}})
         until(lambda: running.states() == {"a": "ready", "b": "ready"} and pid_of(running, "b") != b)
         assert pid_of(running, "a") == a

@@ -93,6 +93,7 @@ class Client:
     error: RequestError | None = None
     connections: Connections | None = None
     positions: list[int] = field(default_factory=list)
+    cause: str = ""
     on_grant: Callable[[], None] = lambda: None
 
     def arrive(self) -> Client:

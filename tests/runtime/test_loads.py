@@ -26,7 +26,7 @@ def stage(play_engine: ModuleType) -> Any:
 def begin(stage: Any) -> Any:
     def begin_load(model: str) -> Load:
         stage.clock.create_future = asyncio.get_running_loop().create_future
-        return Load(stage.engine, model)
+        return Load(stage.engine, model, "by hand")
 
     return begin_load
 
@@ -39,6 +39,23 @@ async def test_a_load_is_done_when_the_model_is_ready_and_leaves_it_idle(stage: 
     assert stage.engine.scheduler.serving("a") == 0
     load.give_up()  # too late, and no harm
     assert load.done.result() is None
+
+
+async def test_viewers_are_told_why_a_model_is_loaded(stage: Any, begin: Any) -> None:
+    begin("a")
+    stage.clock.run_until(2)
+    waiting = stage.client("b", needs=1)
+    waiting.cause = "for request 7"
+    stage.clock.run_until(20)
+    stage.client("a", needs=1)  # of which nothing is known
+    stage.clock.run_until(40)
+    loads = [change for change in stage.transitions if change.state in (State.STARTING, State.READY)]
+    assert [change.cause for change in loads] == [
+        *("by hand", "loaded in 1.0 s by hand"),
+        *("for request 7", "loaded in 1.0 s for request 7"),
+        *("requested", "loaded in 1.0 s"),
+    ]
+    assert [change.for_ticket for change in loads[2:4]] == [waiting.ticket, None]
 
 
 async def test_a_load_tells_its_place(stage: Any, begin: Any) -> None:
@@ -66,7 +83,7 @@ async def test_a_load_that_is_given_up_gives_its_place_up(stage: Any, begin: Any
 
 async def test_a_cancelled_task_gives_its_load_up(stage: Any) -> None:
     stage.clock.create_future = asyncio.get_running_loop().create_future
-    task = asyncio.create_task(stage.engine.load("a"))
+    task = asyncio.create_task(stage.engine.load("a", "as a preload"))
     while not stage.engine.scheduler.waiting("a"):
         await asyncio.sleep(0)
     task.cancel()

@@ -214,17 +214,19 @@ def test_a_row_says_why_its_model_is_as_it_is(
     config = {"startPort": start_port(), "models": models, "groups": groups}
     path.write_text(json.dumps(config))
     with start_demo(config=path, flags=["--watch-config"]) as address:
-        for model in ("changer", "napper", "crasher", "goer", "comer"):
+        for model in ("changer", "napper", "crasher", "goer"):
             httpx.post(f"{address}/api/models/load/{model}", timeout=30).raise_for_status()
+        asked = {"model": "comer", "messages": [{"role": "user", "content": "hi"}]}
+        httpx.post(f"{address}/v1/chat/completions", json=asked, timeout=30).raise_for_status()
         models["changer"] = {"cmd": engine("changer", "--ctx-size", "8192")}
         path.write_text(json.dumps(config))
         window.goto(f"{address}/ui/models")
-        causes = {
+        causes: dict[str, str | re.Pattern[str]] = {
             "napper": "idle for its ttl",
             "crasher": "exited with code 7 while it served",
             "changer": "its configuration changed",
             "goer": "makes room for comer",
-            "comer": "loaded in",
+            "comer": re.compile(r"loaded in [\d.]+ m?s for request 1\b"),
         }
         for model, cause in causes.items():
             line = lines(window).filter(has=window.get_by_role("link", name=model, exact=True))
@@ -311,7 +313,7 @@ def test_the_details_tell_command_loads_and_changes(stopped: str, window: Page) 
     panel = window.get_by_role("tabpanel")
     for text in ("swapyard.demo.engine --model hare", "32K tokens", "Vision, Function calling", "never"):
         expect(panel).to_contain_text(text)
-    expect(panel).to_contain_text("ready: loaded in")
+    expect(panel).to_contain_text(re.compile(r"ready: loaded in [\d.]+ m?s by hand"))
 
 
 def test_the_details_tell_process_ttl_port_parameters_and_no_secret(stopped: str, window: Page) -> None:

@@ -57,7 +57,11 @@ def test_arrow_keys_go_through_a_lane_and_to_other_lanes(swapped: str, desktop: 
 def test_the_same_is_a_table_with_causes(swapped: str, window: Page) -> None:
     window.goto(f"{swapped}/ui/timeline")
     window.get_by_role("tab", name="As a table").click()
-    expect(window.locator("tbody tr").filter(has_text="Hare")).to_have_count(4)
+    changes = window.locator("tbody tr").filter(has_text="Hare")
+    expect(changes).to_have_count(4)  # the newest first
+    starting = httpx.get(f"{swapped}/api/transitions?model=hare", timeout=30).json()["transitions"][-1]
+    expect(changes.nth(3)).to_contain_text(f"for request {starting['for_request']}")
+    expect(changes.nth(2)).to_contain_text(re.compile(rf"loaded in \d.* for request {starting['for_request']}\b"))
     assert "view=table" in window.url
     window.reload()
     expect(window.locator("tbody tr").filter(has_text="Hare")).to_have_count(4)

@@ -186,7 +186,7 @@ class App:
             history=self.history,
             failures=lambda: self.engine.failures,
             exit_codes=lambda: self.engine.exit_codes,
-            load=lambda model: Load(self.engine, model),
+            load=lambda model: Load(self.engine, model, "by hand"),
             unload=self.engine.unload,
             active_profile=lambda: self.gateway.state.profile,
             activate_profile=self.activate_profile,
@@ -300,7 +300,7 @@ class App:
 
     async def _preload_one(self, model: str) -> None:
         try:
-            await self.engine.load(model)
+            await self.engine.load(model, "as a preload")
         except RequestError as error:
             level = Level.INFO if self._stopping.is_set() else Level.ERROR
             for line in in_lines(f"preload of {model} failed: {error.message}"):

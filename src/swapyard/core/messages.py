@@ -154,8 +154,11 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Start:
+    """`for_ticket`: who has waited longest for it, None where nobody does any more."""
+
     run: RunId
     model: str
+    for_ticket: Ticket | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class Placement:
         run = slot.run = Run(self._last_run, slot, next_state(State.STOPPED, Step.START))
         self.room.runs[run.id] = run
         self.room.note(slot)
-        self.out.append(Start(run.id, slot.model))
+        self.out.append(Start(run.id, slot.model, slot.first_waiter().ticket if slot.waiting else None))
 
     def complete(self, load: Load) -> None:
         """The target is ready: its turn begins, whatever the policy would say by now (llama-swap does the same)."""

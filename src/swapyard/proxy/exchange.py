@@ -80,6 +80,10 @@ class Exchange(Sending):
         return "" if self._record is None else str(self._record.id)
 
     @property
+    def cause(self) -> str:
+        return "" if self._record is None else f"for request {self._record.id}"
+
+    @property
     def is_served(self) -> bool:
         """Whether it waits for a model, or one is at work on it, here or at a peer. A websocket may stay for ever: it does
         not count."""

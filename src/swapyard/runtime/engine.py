@@ -56,6 +56,11 @@ from swapyard.runtime.wording import refusal, stop_cause
 class Waiter(Protocol):
     """Who holds a ticket. Exactly one of `granted` and `refused` is called, unless it leaves first."""
 
+    @property
+    def cause(self) -> str:
+        """Why a model is loaded for it, in words; empty where nothing is known."""
+        ...
+
     def granted(self, upstream: Upstream) -> None:
         """The model is ready: send the request there, and call `Engine.leave` when it is over."""
 
@@ -111,14 +116,16 @@ class Run:
     grace: float
     launchpad: Launchpad
     started: float
+    cause: str = ""  # of its start, in words; empty where it is not known
     state: State = State.STOPPED
     upstream: Upstream | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a model's state, with its cause in words. `reason`, `for_model`, `for_ticket`: why a run is stopped, and
-    whom it makes room for. `seconds`: how long the run took to become ready, or how long it lived, at its end."""
+    """A change of a model's state, with its cause in words. `reason`, `for_model`: why a run is stopped, and which model it
+    makes room for. `for_ticket`: who wants it stopped or started. `seconds`: how long the run took to become ready, or how
+    long it lived, at its end."""
 
     model: str
     run: RunId
@@ -185,9 +192,9 @@ class Engine:
             return None
         return self.runs[run].upstream
 
-    async def load(self, model: str) -> None:
-        """Returns when the model is ready. Raises `RequestError` when it cannot be."""
-        load = Load(self, model)
+    async def load(self, model: str, cause: str = "by hand") -> None:
+        """Returns when the model is ready. Raises `RequestError` when it cannot be. `cause`: of it, in words."""
+        load = Load(self, model, cause)
         try:
             await load.done
         finally:
@@ -290,8 +297,8 @@ class Engine:
                 upstream = self.runs[run].upstream
                 assert upstream is not None, "a grant names a run that is ready"
                 self._waiters[ticket][0].granted(upstream)
-            case Start(run, model):
-                self._start(run, model)
+            case Start():
+                self._start(command)
             case Stop():
                 self._stop(command)
             case Refuse(ticket):
@@ -306,13 +313,16 @@ class Engine:
             case _:
                 assert_never(command)
 
-    def _start(self, run: RunId, model: str) -> None:
+    def _start(self, start: Start) -> None:
+        run, model = start.run, start.model
         self._last_run = run
         launchpad = self.launchpad
         process = launchpad.supervise(run, model, self.feed)
-        started = self.runs[run] = Run(run, model, process, launchpad.grace(model), launchpad, self.loop.time())
+        waiter = None if start.for_ticket is None else self.waiter(start.for_ticket)
+        cause = "" if waiter is None else waiter.cause
+        started = self.runs[run] = Run(run, model, process, launchpad.grace(model), launchpad, self.loop.time(), cause)
         process.start()
-        self._tell(started, State.STARTING, "requested")
+        self._tell(started, State.STARTING, cause or "requested", for_ticket=start.for_ticket)
 
     def _stop(self, stop: Stop) -> None:
         run = self.runs[stop.run]
@@ -341,7 +351,7 @@ class Engine:
                     self._report(f"no connections can be made to run {run.id} of {run.model}", bug)
                     return Failed(run.id, StartError(f'model "{run.model}" came up, but cannot be reached: {bug}'))
                 took = self.loop.time() - run.started
-                self._tell(run, State.READY, f"after {took:.1f} s", seconds=took)
+                self._tell(run, State.READY, f"loaded in {took:.1f} s {run.cause}".rstrip(), seconds=took)
             case Failed(_, error):
                 reason = StopReason.CRASHED if run.state is State.READY else StopReason.START_FAILED
                 self._tell(run, State.STOPPING, error.detail, reason=reason)
@@ -374,12 +384,13 @@ class Engine:
         *,
         reason: StopReason | None = None,
         stop: Stop | None = None,
+        for_ticket: Ticket | None = None,
         seconds: float | None = None,
     ) -> None:
         if run.state is state or (run.state is State.STOPPING and state is State.READY):
             return  # it became ready before it heard of its stop
         run.state = state
-        change = Transition(run.model, run.id, state, cause, reason, seconds=seconds)
+        change = Transition(run.model, run.id, state, cause, reason, for_ticket=for_ticket, seconds=seconds)
         if stop is not None:
             change = replace(change, reason=stop.reason, for_model=stop.for_model, for_ticket=stop.for_ticket)
         if change.reason in (StopReason.START_FAILED, StopReason.CRASHED):

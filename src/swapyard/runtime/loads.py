@@ -17,12 +17,13 @@ class Load:
     """Waits for a model to be ready and lets go of it at once, so that an idle model's `ttl` begins anew.
 
     `done` has a result once it is ready, a `RequestError` when it cannot be, and is cancelled by `give_up`. A model that is
-    ready and busy needs no place in its queue: it is done at once.
+    ready and busy needs no place in its queue: it is done at once. `cause`: who wants it, in words.
     """
 
-    def __init__(self, engine: Engine, model: str) -> None:
+    def __init__(self, engine: Engine, model: str, cause: str) -> None:
         self._engine = engine
         self.model = model
+        self.cause = cause
         self.done: asyncio.Future[None] = engine.loop.create_future()
         self.done.add_done_callback(_look_at)
         self._ticket = 0

@@ -5,11 +5,16 @@ import { duration, firstLine } from "./format";
 
 /** Without the state itself, which stands beside it. `nameOf`: a model's name by its id. */
 export function why(change: Change, nameOf: (id: string) => string): string {
-  if (change.state === "ready") return change.seconds != null ? `loaded in ${duration(change.seconds)}` : "";
+  if (change.state === "ready") return change.seconds != null ? loaded(change.cause, change.seconds) : "";
   if (isFailure(change)) return firstLine(change.cause);
   const isOver = change.state === "stopped";
   const cause = change.reason === "evicted" ? `${isOver ? "made" : "makes"} room for ${nameOf(change.for_model ?? "")}` : firstLine(change.cause);
   return isOver && change.seconds != null ? `${cause}, after ${duration(change.seconds)}` : cause;
+}
+
+/** "loaded in 1 min 12 s for request 7", of "loaded in 72.3 s for request 7". */
+export function loaded(cause: string, seconds: number): string {
+  return `loaded in ${duration(seconds)}${/^loaded in [\d.]+ s(.*)/.exec(cause)?.[1] ?? ""}`;
 }
 
 /** Why the model is in its present state: of one that has stopped, why it was made to. `changes`: of all models, the newest first. */
