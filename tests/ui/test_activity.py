@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -26,13 +27,14 @@ def ask(address: str, path: str = "/v1/chat/completions", **body: Any) -> httpx.
 
 @pytest.fixture(scope="module")
 def busy(start_demo: StartDemo) -> Iterator[str]:
-    """A demo with 34 finished requests: the first to nobody, one that failed, two streams and an embedding among them."""
+    """A demo with 34 finished requests: the first to nobody, one that failed, three streams and an embedding among them."""
     with start_demo() as address:
         ask(address, model="nobody")
         ask(address, model="squirrel")
         ask(address, model="hare", stream=True)
         ask(address, "/v1/messages", model="hare", stream=True, max_tokens=8)
-        for _ in range(30):
+        ask(address, "/v1/responses", model="hare", stream=True, input="Who are you?")
+        for _ in range(29):
             ask(address, "/v1/embeddings", model="squirrel", input="hello")
         yield address
 
@@ -98,6 +100,13 @@ def test_filters_are_chips_that_hold_for_the_totals_too(busy: str, window: Page)
     expect(rows(window)).to_have_count(2)
     expect(totals.locator("dd").first).to_have_text("2")
     expect(window.get_by_text("does not support").first).to_be_visible()
+    colours = set()
+    for status, tone in (("501 Failed", "bad"), ("404 Refused", "moving")):
+        cell = window.locator(f".cell .{tone}").filter(has_text=status.split()[0])
+        expect(cell).to_have_text(re.compile(rf"^\s*{status}\s*$"))
+        expect(cell.locator("svg")).to_be_visible()
+        colours.add(cell.evaluate("cell => getComputedStyle(cell).color"))
+    assert len(colours | {window.evaluate("getComputedStyle(document.body).color")}) == 3
     window.get_by_role("button", name="Take away: Status 4xx").click()
     expect(rows(window)).to_have_count(1)
     window.get_by_role("button", name="Clear all").click()
@@ -116,6 +125,28 @@ def test_filters_are_chips_that_hold_for_the_totals_too(busy: str, window: Page)
     assert "model=squirrel" in window.url
     window.reload()
     expect(rows(window)).to_have_count(1)
+
+
+def test_times_and_ids_narrow_the_list(busy: str, window: Page) -> None:
+    told = httpx.get(f"{busy}/api/metrics/activity?max_id=34&limit=100", timeout=ANSWERED).json()["data"]
+    ended = sorted(datetime.fromisoformat(row["timestamp"]) for row in told)
+    middle = (ended[0] + (ended[-1] - ended[0]) / 2).replace(microsecond=0)
+    later, earlier = sum(at >= middle for at in ended), sum(at <= middle for at in ended)
+    assert later < 34
+    assert earlier < 34
+    field = middle.astimezone().strftime("%Y-%m-%dT%H:%M:%S")
+    window.goto(f"{busy}/ui/activity?max_id=34")
+    totals = window.get_by_label("Totals of what the filters show").locator("dd").first
+    expect(totals).to_have_text("34")
+    dialog = window.get_by_role("dialog", name="Filters")
+    for label, value, count in (("From", field, later), ("Until", field, earlier), ("Id from", "20", 15)):
+        window.get_by_role("button", name="More filters").click()
+        dialog.get_by_label(label, exact=True).fill(value)
+        dialog.get_by_label(label, exact=True).press("Tab")
+        dialog.get_by_role("button", name="Show the requests").click()
+        expect(totals).to_have_text(str(count))
+        window.get_by_role("button", name=re.compile(f"^Take away: {label}")).click()
+        expect(totals).to_have_text("34")
 
 
 def test_the_requests_of_a_session_are_found(busy: str, window: Page) -> None:
@@ -179,6 +210,9 @@ def test_columns_are_hidden_and_moved_with_the_keyboard_and_stay_so(busy: str, d
     expect(menu).to_be_focused()
     finished = desktop.get_by_role("region", name="Finished")
     expect(finished.get_by_role("columnheader").first).to_have_text("Model")
+    number = finished.locator("tbody tr").first.locator("td.number").first
+    expect(number).to_have_css("text-align", "right")
+    expect(number).to_have_css("font-variant-numeric", "tabular-nums")
     desktop.reload()
     expect(finished.get_by_role("columnheader").first).to_have_text("Model")
     expect(finished.get_by_role("columnheader", name="Path")).to_have_count(0)
@@ -233,6 +267,12 @@ def test_a_row_tells_its_exact_time_why_it_failed_and_where_its_time_went(busy: 
     expect(legend.get_by_role("listitem")).to_have_text(
         ["in the queue", "loading the model", "reading the prompt", "answering", "other"]
     )
+    window.goto(f"{busy}/ui/activity?path=chat&status=2xx&max_id=34")  # the request that hare was loaded for
+    bar = finished.get_by_role("img", name=re.compile(r"\d m?s loading the model, .*\d m?s answering"))
+    expect(bar).to_have_count(1)
+    parts = dict(bar.locator("span").evaluate_all("parts => parts.map(part => [part.classList[0], part.clientWidth])"))
+    assert parts["load"] > 0
+    assert parts["decode"] > 0
 
 
 def test_on_a_phone_requests_are_cards_and_open(busy: str, phone: Page) -> None:
@@ -261,6 +301,15 @@ def test_the_list_is_exported_as_markdown_csv_and_json_lines(busy: str, window: 
         window.get_by_role("button", name="CSV").click()
     assert csv.value.suggested_filename == "swapyard-activity.csv"
     assert csv.value.path().read_text().count("\n") == 2
+    window.goto(f"{busy}/ui/activity?max_id=34&limit=10")
+    expect(rows(window)).to_have_count(10)
+    window.get_by_role("button", name="Export").click()
+    with window.expect_download() as csv:  # all of it, not the page that is shown
+        window.get_by_role("button", name="CSV").click()
+    assert csv.value.path().read_text().count("\n") == 35
+    window.goto(f"{busy}/ui/activity?status=4xx&max_id=34")
+    expect(rows(window)).to_have_count(1)
+    window.get_by_role("button", name="Export").click()
     with window.expect_download() as lines:
         window.get_by_role("button", name="JSON lines").click()
     assert [json.loads(line)["model"] for line in lines.value.path().read_text().splitlines()] == ["nobody"]
@@ -273,7 +322,9 @@ def test_finished_requests_appear_by_themselves_on_the_first_page_only(busy: str
     expect(rows(desktop)).to_have_count(1)
 
 
-@pytest.mark.parametrize(("path", "answer"), [("chat", "You asked"), ("messages", "This is hare")])
+@pytest.mark.parametrize(
+    ("path", "answer"), [("chat", "You asked"), ("messages", "This is hare"), ("responses", "This is hare")]
+)
 def test_a_streamed_answer_is_read_as_a_conversation(busy: str, window: Page, path: str, answer: str) -> None:
     window.goto(f"{busy}/ui/activity?path={path}&status=2xx&max_id=34")
     rows(window).first.click()

@@ -313,6 +313,17 @@ def test_the_details_tell_command_loads_and_changes(stopped: str, window: Page) 
     panel = window.get_by_role("tabpanel")
     for text in ("swapyard.demo.engine --model hare", "32K tokens", "Vision, Function calling", "never"):
         expect(panel).to_contain_text(text)
+    known = httpx.get(f"{stopped}/api/models/hare", timeout=30).json()
+    took = r"\d[\d.]* m?s"
+    for region, fact, value in (
+        ("Configuration", "Server's address", re.escape(known["proxy"])),
+        ("Configuration", "Other names", "fast$"),
+        ("Loads", "Succeeded", f"{known['loads']['count']}$"),
+        ("Loads", "19 of 20 within", f"{took}$"),
+    ):
+        row = window.get_by_role("region", name=region).locator("dl > div").filter(has_text=fact)
+        expect(row).to_have_text(re.compile(rf"^\s*{fact}\s*{value}"))
+    assert known["loads"]["count"] >= 1
     expect(panel).to_contain_text(re.compile(r"ready: loaded in [\d.]+ m?s by hand"))
 
 

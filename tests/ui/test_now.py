@@ -118,6 +118,8 @@ def test_who_waits_has_a_place_and_a_reason_and_can_be_cancelled(stopped: str, w
     expect(window.get_by_text("1 request running")).to_be_visible()
     waiting = chat(stopped, "hare")
     queue = window.locator("section", has=window.get_by_role("heading", name="Waiting"))
+    expect(section(window, "Tortoise")).to_contain_text("1 of 10 requests")
+    expect(section(window, "Hare")).to_contain_text("1 request waiting: Tortoise must finish first")
     expect(queue).to_contain_text("Place 1")
     expect(queue).to_contain_text("Tortoise must finish first")
     expect(queue).to_contain_text(re.compile(r"then about [\d.]+ m?s to load"))
@@ -193,6 +195,7 @@ def test_six_models_their_memory_and_what_happened_stand_in_one_window(birds: st
     expect(section(desktop, "Owl")).to_contain_text(re.compile(r"0 of 10 requests.*last [\d,.]+ tokens/s"))
     countdown = desktop.get_by_text(re.compile(r"^unloads in 59 min \d+ s$"))
     expect(countdown).to_have_count(1)
+    expect(section(desktop, "Heron")).to_contain_text(re.compile(r"idle (\d+ min )?\d+ s"))
     shown = countdown.text_content()
     expect(countdown).not_to_have_text(shown or "")  # it counts
     expect(desktop.get_by_role("button", name="Load Duck")).to_be_in_viewport()

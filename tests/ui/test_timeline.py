@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 StartDemo = Callable[..., AbstractContextManager[str]]
 ANSWERED = 60.0  # seconds
@@ -22,10 +22,11 @@ def ask(address: str, model: str) -> None:
 
 @pytest.fixture(scope="module")
 def swapped(start_demo: StartDemo) -> Iterator[str]:
-    """Hare has made room for magpie."""
+    """Hare has made room for magpie, which has failed once."""
     with start_demo() as address:
         ask(address, "hare")
         ask(address, "magpie")
+        httpx.post(f"{address}/v1/embeddings", json={"model": "magpie", "input": "hi"}, timeout=ANSWERED)  # fails
         yield address
 
 
@@ -39,6 +40,15 @@ def test_a_lane_tells_what_a_model_was_and_a_click_why_it_went(swapped: str, win
     expect(window.get_by_role("heading", name="1 request meanwhile")).to_be_visible()
     window.get_by_role("button", name="Close the details").click()
     expect(window.get_by_role("heading", name="Hare: ready")).to_have_count(0)
+    magpie = window.get_by_role("group", name="Magpie")
+    for lane, ticks, failed in ((hare, 1, 0), (magpie, 2, 1)):
+        expect(lane.locator(".tick")).to_have_count(ticks)
+        expect(lane.locator(".tick.failed")).to_have_count(failed)
+        expect(lane.locator(".busy").first).to_be_attached()
+    window.goto(f"{swapped}/ui/timeline?range=2m")
+    magpie.get_by_role("button", name="Ready, ").click()
+    expect(window.get_by_role("heading", name="Magpie: ready")).to_be_visible()
+    expect(window.get_by_role("heading", name="2 requests meanwhile")).to_be_visible()
 
 
 def test_arrow_keys_go_through_a_lane_and_to_other_lanes(swapped: str, desktop: Page) -> None:
@@ -134,6 +144,17 @@ def test_memory_stands_below_the_lanes_on_their_axis(swapped: str, window: Page)
     assert abs(lane["width"] - track["width"]) < 1
     curve.first.hover(position={"x": track["width"] - 2, "y": 20})
     expect(memory).to_contain_text(re.compile(r"\d\d:\d\d:\d\d: \d"))
+
+    def with_a_gpu(route: Route) -> None:
+        answer = route.fetch().json()
+        gpu = {"id": 0, "name": "Big GPU", "mem_total_mb": 24576, "mem_used_mb": 9216}
+        route.fulfill(json={**answer, "gpu_stats": [{**gpu, "timestamp": row["timestamp"]} for row in answer["sys_stats"]]})
+
+    window.route("**/api/performance*", with_a_gpu)
+    window.reload()
+    expect(curve).to_have_count(1)
+    expect(curve).to_have_attribute("aria-label", re.compile(r"^GPU memory of 24.0 GiB: at the end 9.0 GiB"))
+    expect(curve.locator("path.line")).to_have_attribute("d", re.compile(r"^M[\d.]+ 62\.50"))  # 9 of 24 used
 
 
 def test_where_no_memory_is_measured_the_timeline_says_so(swapped: str, window: Page) -> None:
