@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
@@ -44,6 +46,19 @@ BRING = """([kind, name]) => {
 }"""
 
 
+def copied_as_curl(page: Page) -> tuple[str, list[str]]:
+    """The address and the other words of the command that the page's button copies."""
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    page.get_by_title("Copy as curl").click()
+    program, address, *words = shlex.split(page.evaluate("window.copied"))
+    assert program == "curl"
+    return address, words
+
+
+def body_of(words: list[str]) -> Any:
+    return json.loads(words[words.index("-d") + 1])
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_every_tool_has_its_own_address(demo: str, window: Page, tool: str) -> None:
     window.goto(f"{demo}/ui/playground/{tool}")
@@ -74,6 +89,8 @@ def test_pictures_are_made_in_both_ways_seen_large_and_kept(demo: str, window: P
         window.keyboard.press("Enter")
         window.get_by_role("button", name="Generate").click()
     assert asked.value.post_data_json == {"model": "chameleon", "prompt": "a red door", "n": 2, "size": "512x512"}
+    address, words = copied_as_curl(window)
+    assert (address, body_of(words)) == (asked.value.url, asked.value.post_data_json)
     expect(window.get_by_role("img", name="a red door")).to_have_count(2)
     window.get_by_role("button", name="Show picture 2 full size").click()
     window.keyboard.press("ArrowLeft")
@@ -134,6 +151,9 @@ def test_speech_is_made_with_the_voices_of_the_model(demo: str, window: Page) ->
         "response_format": "wav",
         "speed": 1.5,
     }
+    address, words = copied_as_curl(window)
+    assert (address, body_of(words)) == (asked.value.url, asked.value.post_data_json)
+    assert words[-2:] == ["-o", "speech.wav"]
     expect(window.locator("audio")).to_be_visible()
     with window.expect_download() as download:
         window.get_by_role("button", name="Download").click()
@@ -178,6 +198,10 @@ def test_a_sound_is_transcribed_in_every_format(demo: str, window: Page) -> None
             ["prompt", "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"], ["file", "hello.wav"],
         ]  # fmt: skip
     expect(window.get_by_role("button", name="Copy", exact=True)).to_be_visible()
+    address, words = copied_as_curl(window)
+    assert address == f"{demo}/v1/audio/transcriptions"
+    assert words[::2] == ["-F"] * len(fields)
+    assert words[1::2] == [f"{name}={'@' if name == 'file' else ''}{value}" for name, value in fields]
     window.get_by_role("button", name="Clear").click()
     expect(window.get_by_text("Drop a sound here")).to_be_visible()
 
@@ -205,6 +229,8 @@ def test_documents_are_ranked_and_sorted(demo: str, window: Page) -> None:
     sent = asked.value.post_data_json or {}
     assert (sent["model"], sent["query"], len(sent["documents"])) == ("owl", "swapping group", 4)
     assert sent["documents"][-1] == "Another group"
+    address, words = copied_as_curl(window)
+    assert (address, body_of(words)) == (asked.value.url, sent)
     rows = window.get_by_role("table").locator("tbody tr")
     expect(rows).to_have_count(4)
     expect(rows.first).to_contain_text("+1.000")
@@ -249,6 +275,9 @@ def test_a_load_test_runs_is_measured_and_exported(demo: str, window: Page) -> N
     bodies = [request.post_data_json or {} for request in sent]
     assert [body["model"] for body in bodies] == ["hare", "hare", "magpie"]
     assert {(body["messages"][0]["content"], body["max_tokens"]) for body in bodies} == {("count to 9", 40)}
+    address, words = copied_as_curl(window)  # one command after the other
+    assert address == sent[0].url
+    assert [json.loads(words[at + 1]) for at, word in enumerate(words) if word == "-d"] == bodies
     begun = [request.timing["startTime"] for request in sent]
     assert begun[1] - begun[0] >= 300  # ms
     cards = window.get_by_role("list", name="Requests").locator("> li")

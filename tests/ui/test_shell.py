@@ -216,16 +216,36 @@ def test_a_lost_connection_is_told_and_a_new_one_needs_no_reload(
     stopped: str, browser: Browser, front: Callable[..., Any]
 ) -> None:
     with front(stopped) as proxy, page_of(browser, "desktop", lost=True) as page:
+        page.clock.install()
         page.goto(f"{proxy.address}/ui/")
         expect(page.get_by_role("button", name="Load Hare")).to_be_enabled()
+        page.route("**/api/models/load/hare*", lambda route: route.fulfill(status=503, json={"error": {"message": "busy"}}))
+        page.get_by_role("button", name="Load Hare").click()
+        again = page.get_by_role("button", name="Try again")
+        expect(again).to_be_enabled()
+        page.unroute_all()
         rows = page.locator("main [data-row]")
         known = rows.all_text_contents()
         assert len(known) >= 5
         page.evaluate(WATCH_ROWS)
+        page.clock.pause_at(page.evaluate("Date.now() + 1000"))
         proxy.stop()
         banner = page.get_by_role("alert").filter(has_text="No connection to Swapyard.")
+        mutating = page.get_by_role("button", name=re.compile("^(Load |Unload |Try again)")).locator("visible=true")
+        expect(mutating.first).to_be_disabled()  # at once
+        assert mutating.count() > 5
+        assert not any(button.is_enabled() for button in mutating.all())
+        page.clock.run_for(1500)
+        expect(banner).to_have_count(0)
+        page.clock.run_for(1000)
         expect(banner).to_contain_text(re.compile(r"What you see is as of \d\d:\d\d:\d\d\."))
-        expect(banner).to_contain_text("Next try in")
+        page.clock.run_for(1000)  # a try, in vain: the next is in 4 s
+        next_try = banner.locator(".next")
+        expect(next_try).to_have_text(re.compile(r"^Next try in [45] s$"))
+        shown = next_try.inner_text()
+        page.clock.run_for(1000)
+        expect(next_try).not_to_have_text(shown)  # it counts
+        expect(next_try).to_have_text(re.compile(r"^Next try in [34] s$"))
         expect(page.locator(".page")).to_have_css("filter", "grayscale(1)")
         expect(page.get_by_role("button", name="Load Hare")).to_be_disabled()
         proxy.start()
@@ -235,7 +255,8 @@ def test_a_lost_connection_is_told_and_a_new_one_needs_no_reload(
         expect(page.get_by_role("button", name="Load Hare")).to_be_enabled()
         assert rows.all_text_contents() == known
         assert page.evaluate("window.fewestRows") == len(known)  # not even for a moment
-        page.get_by_role("button", name="Load Hare").click()
+        page.clock.resume()
+        again.click()
         expect(page.get_by_role("button", name="Unload Hare")).to_be_visible()
 
 

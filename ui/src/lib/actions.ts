@@ -97,7 +97,7 @@ export function nameOf(id: string): string {
 
 /** `model`: whose log may tell more. */
 function failed(title: string, error: unknown, model: string | null, again: () => Promise<void>): void {
-  const actions: ToastAction[] = [{ label: "Try again", run: () => void again() }];
+  const actions: ToastAction[] = [{ label: "Try again", mutates: true, run: () => void again() }];
   if (model !== null) actions.push({ label: "Show its log", href: link("model", { id: model, tab: "logs" }) });
   toasts.add({ tone: "bad", title, text: firstLine(reason(error)), actions });
 }

@@ -7,6 +7,7 @@ export interface ToastAction {
   label: string;
   href?: string;
   run?: () => void;
+  mutates?: boolean;
 }
 
 export interface Toast {

@@ -2,7 +2,8 @@
 import { load, save } from "../../lib/storage";
 import { Answering, type Phase } from "../answering.svelte";
 import { newId } from "../asking";
-import { conversation } from "../dialects";
+import { curlJson } from "../curl";
+import { ENDPOINT_PATHS, conversation } from "../dialects";
 import { percentile } from "../numbers";
 
 /** A browser opens six connections to one address, and the page's live news take one of them. */
@@ -89,10 +90,18 @@ class LoadTest {
     for (const run of this.runs.values()) run.stop();
   }
 
-  async #run({ id, model }: Queued): Promise<void> {
+  bodyOf(model: string): Record<string, unknown> {
     const { prompt, maxTokens } = this.wanted;
-    const body = { model, ...conversation("chat", "", [{ role: "user", text: prompt, images: [] }]), max_tokens: maxTokens };
-    const run = new Answering("chat", model, body);
+    return { model, ...conversation("chat", "", [{ role: "user", text: prompt, images: [] }]), max_tokens: maxTokens };
+  }
+
+  /** One command per request. */
+  curl(): string {
+    return this.queue.map(({ model }) => curlJson(ENDPOINT_PATHS.chat, this.bodyOf(model))).join("\n");
+  }
+
+  async #run({ id, model }: Queued): Promise<void> {
+    const run = new Answering("chat", model, this.bodyOf(model));
     this.runs = new Map([...this.runs, [id, run]]);
     await run.run();
   }
