@@ -50,7 +50,7 @@ def copied_as_curl(page: Page) -> tuple[str, list[str]]:
     """The address and the other words of the command that the page's button copies."""
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
     page.get_by_title("Copy as curl").click()
-    program, address, *words = shlex.split(page.evaluate("window.copied"))
+    program, address, *words = shlex.split(page.evaluate("window.copied").replace("\\\n", ""))
     assert program == "curl"
     return address, words
 
