@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -47,8 +48,7 @@ def tree(page: Page) -> None:
 
 
 def columns(page: Page) -> None:
-    if (menu := page.get_by_role("button", name="Columns of finished requests")).count():
-        menu.click()
+    page.get_by_role("button", name=re.compile("(Columns|What cards) of finished requests")).click()
 
 
 def detail(page: Page) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from tests.ui.conftest import SIZES
 
 StartDemo = Callable[..., AbstractContextManager[str]]
 ANSWERED = 60.0  # seconds
@@ -64,6 +65,10 @@ def rows(page: Page) -> Any:
     return page.locator("main [data-row]")
 
 
+def is_phone(page: Page) -> bool:
+    return page.viewport_size == SIZES["phone"]
+
+
 def test_a_request_under_way_is_shown_and_can_be_cancelled(busy: str, window: Page) -> None:
     window.goto(f"{busy}/ui/activity")
     with under_way(busy, "hare"):
@@ -74,22 +79,44 @@ def test_a_request_under_way_is_shown_and_can_be_cancelled(busy: str, window: Pa
     expect(window.get_by_text("Cancelled").first).to_be_attached()
 
 
-def test_pages_sizes_and_the_order_stand_in_the_address(busy: str, desktop: Page) -> None:
-    desktop.goto(f"{busy}/ui/activity")
-    expect(rows(desktop)).to_have_count(25)
-    desktop.get_by_role("button", name="Page 2").click()
-    expect(desktop).to_have_url(f"{busy}/ui/activity?page=2")
-    expect(rows(desktop).last).to_have_text("1")
-    desktop.go_back()
-    expect(rows(desktop)).to_have_count(25)
-    desktop.get_by_label("Rows").select_option("10")
-    expect(rows(desktop)).to_have_count(10)
-    desktop.get_by_role("button", name="ID").click()
-    expect(rows(desktop).first).to_have_text("1")
-    expect(desktop.get_by_role("columnheader", name="ID")).to_have_attribute("aria-sort", "ascending")
-    desktop.reload()
-    expect(rows(desktop).first).to_have_text("1")
-    expect(rows(desktop)).to_have_count(10)
+def numbers(page: Page) -> Any:
+    """The first and the last id that the list shows, from the addresses of its rows."""
+    return [re.search(r"capture=(\d+)", row.get_attribute("href"))[1] for row in (rows(page).first, rows(page).last)]
+
+
+def test_pages_sizes_and_the_order_stand_in_the_address(busy: str, window: Page) -> None:
+    shown = f"{busy}/ui/activity?max_id=34"
+    window.goto(shown)
+    expect(rows(window)).to_have_count(25)
+    window.get_by_label("Rows").select_option("10")
+    expect(rows(window)).to_have_count(10)
+    pages = window.get_by_role("navigation", name="Pages of the list")
+    for button, page, ends in [
+        ("Next page", "&page=2", ["24", "15"]),
+        ("Last page", "&page=4", ["4", "1"]),
+        ("Previous page", "&page=3", ["14", "5"]),
+        ("First page", "", ["34", "25"]),
+    ]:
+        pages.get_by_role("button", name=button).click()
+        expect(rows(window).first).to_have_attribute("href", re.compile(rf"capture={ends[0]}$"))
+        assert numbers(window) == ends
+        expect(window).to_have_url(f"{shown}&limit=10{page}")
+    expect(pages.get_by_role("button", name="Previous page")).to_be_disabled()
+    window.go_back()
+    expect(rows(window).first).to_have_attribute("href", re.compile("capture=14$"))
+    if is_phone(window):
+        window.get_by_role("button", name="Highest first; turn round").tap()
+        window.get_by_role("combobox", name="Order").select_option("req_path")
+        expect(rows(window).first).to_contain_text("/v1/chat/completions")
+        window.get_by_role("combobox", name="Order").select_option("id")
+    else:
+        window.get_by_role("button", name="Page 2").click()
+        window.get_by_role("button", name="ID", exact=True).click()
+        expect(window.get_by_role("columnheader", name="ID")).to_have_attribute("aria-sort", "ascending")
+    for _ in range(2):
+        expect(rows(window).first).to_have_attribute("href", re.compile("capture=1$"))
+        assert numbers(window) == ["1", "10"]
+        window.reload()
 
 
 def test_filters_are_chips_that_hold_for_the_totals_too(busy: str, window: Page) -> None:
@@ -236,6 +263,55 @@ def test_columns_of_requests_under_way_are_chosen_and_moved_and_stay_so(busy: st
             expect(card).to_contain_text("python-httpx")
             desktop.reload()
         desktop.get_by_role("button", name="Cancel /v1/chat/completions of Hare").click()
+
+
+def test_what_cards_show_is_chosen_and_moved_and_stays_so(busy: str, phone: Page) -> None:
+    phone.goto(f"{busy}/ui/activity?path=messages&max_id=34")
+    first = rows(phone).first
+    expect(first).to_contain_text(re.compile(r"^Hare"))
+    phone.get_by_role("button", name="What cards of finished requests show").tap()
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    menu = phone.get_by_role("dialog", name="What cards of finished requests show")
+    menu.get_by_role("checkbox", name="Prompt", exact=True).tap()
+    menu.get_by_role("checkbox", name="Duration").tap()
+    for _ in range(4):
+        menu.get_by_role("button", name="Move Path up").tap()
+    box = menu.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= SIZES["phone"]["width"]
+    phone.keyboard.press("Escape")
+    with under_way(busy, "hare"):
+        phone.get_by_role("button", name="What cards of requests under way show").tap()
+        phone.get_by_role("checkbox", name="User agent").tap()
+        phone.get_by_role("checkbox", name="Elapsed").tap()
+        phone.get_by_role("button", name="Move Phase up").tap()
+        phone.keyboard.press("Escape")
+        for _ in range(2):
+            expect(first).to_contain_text(re.compile(r"^/v1/messages.*Prompt \d"))
+            expect(first.get_by_role("img")).to_have_count(0)  # the bar goes with the duration
+            under = phone.get_by_role("list", name="Requests under way").get_by_role("listitem")
+            expect(under).to_have_text(re.compile(r"^\s*Answers\s*Hare\s*[\d.]+\s\w*B\s*python-httpx\S*\s*$"))
+            phone.reload()
+        phone.get_by_role("button", name="Cancel /v1/chat/completions of Hare").tap()
+
+
+def test_requests_under_way_fold_away_and_stay_so(busy: str, window: Page) -> None:
+    window.goto(f"{busy}/ui/activity")
+    card = window.get_by_role("region", name="Under way")
+    fold = card.get_by_role("button", name="Requests under way", exact=True)
+    cancel = card.get_by_role("button", name="Cancel /v1/chat/completions of Hare")
+    with under_way(busy, "hare"):
+        expect(cancel).to_be_visible()
+        fold.click()
+        for _ in range(2):
+            expect(fold).to_have_attribute("aria-expanded", "false")
+            expect(cancel).to_have_count(0)
+            expect(card).to_contain_text(re.compile(r"Under way\s*1"))  # the head still counts them
+            window.reload()
+        fold.click()
+        expect(fold).to_have_attribute("aria-expanded", "true")
+        cancel.click()
+        expect(card).to_contain_text("Nothing is under way.")
 
 
 def test_speeds_fold_away_and_stay_so(busy: str, window: Page) -> None:

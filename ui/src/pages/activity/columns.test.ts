@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { arranged, byDefault, moved } from "./columns";
+import { arranged, asFields, byDefault, moved } from "./columns";
 
 const columns = [{ id: "a", label: "A" }, { id: "b", label: "B", isOff: true }, { id: "c", label: "C" }];
 const ids = (order: string[]): string[] => arranged(columns, order).map(({ id }) => id);
@@ -19,4 +19,10 @@ test("a column moves to a place, and no further than the ends", () => {
 
 test("some columns are off until asked for", () => {
   expect(byDefault(columns)).toEqual({ order: ["a", "b", "c"], hidden: ["b"] });
+});
+
+test("cards show some columns in an order of their own, and offer the others", () => {
+  const fields = asFields(columns, ["c", "b", "gone"]);
+  expect(byDefault(fields)).toEqual({ order: ["c", "b", "a"], hidden: ["a"] });
+  expect(fields.map(({ label }) => label)).toEqual(["C", "B", "A"]);
 });

@@ -1,4 +1,4 @@
-// The columns of a table that people may hide and reorder. Pure; layout.svelte.ts keeps the choice.
+// The columns of a table, or the fields of cards, that people may hide and reorder. Pure; layout.svelte.ts keeps the choice.
 
 export interface ColumnChoice {
   id: string;
@@ -32,4 +32,11 @@ export function moved(order: readonly string[], id: string, to: number): string[
 
 export function byDefault(columns: readonly ColumnChoice[]): Stored {
   return { order: columns.map(({ id }) => id), hidden: columns.filter(({ isOff }) => isOff).map(({ id }) => id) };
+}
+
+/** The same for cards: of the columns, those named come first and are shown, the others are off. */
+export function asFields<C extends ColumnChoice>(columns: readonly C[], names: readonly string[]): C[] {
+  const isNamed = ({ id }: C): boolean => names.includes(id);
+  const named = columns.filter(isNamed).sort((a, b) => names.indexOf(a.id) - names.indexOf(b.id));
+  return [...named.map((column) => ({ ...column, isOff: false })), ...columns.filter((column) => !isNamed(column)).map((column) => ({ ...column, isOff: true }))];
 }

@@ -36,6 +36,10 @@ export const HISTORY: readonly HistoryColumn[] = [
   { id: "meta", label: "Meta", wide: true, isOff: true, text: meta },
 ];
 
+/** What a card shows at first, two on each line. */
+export const CARD = ["model", "time", "status", "duration", "path", "generated"];
+export const CARD_OF_MODEL = ["path", "time", "status", "duration", "generated"];
+
 /** How many of the drafted tokens were accepted. */
 export function drafted(row: ActivityRow): string {
   const { draft_tokens: all, draft_acc_tokens: accepted } = row.tokens;

@@ -27,6 +27,9 @@ export const INFLIGHT: readonly InflightColumn[] = [
   { id: "cancel", label: "Cancel", silent: true },
 ];
 
+/** What a card shows at first. */
+export const CARD = ["model", "phase", "elapsed", "waiting", "bytes"];
+
 export interface PhaseLook {
   text: string;
   icon: IconName;

@@ -1,4 +1,4 @@
-// Which columns of a table are shown, in which order: kept in this browser.
+// Which columns of a table (or fields of cards) are shown, in which order: kept in this browser.
 import { load, save } from "../../lib/storage";
 import { type ColumnChoice, type Stored, arranged, byDefault, moved } from "./columns";
 
