@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -9,8 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import msgspec
 import pytest
 
+from swapyard.api import parameters
 from swapyard.api.parameters import Parameter, Parameters
 
 LLAMA_CPP = {
@@ -37,7 +40,9 @@ def serve() -> Serve:
             def do_GET(self) -> None:
                 asked.append(self.path)
                 told = paths.get(self.path)
-                self.send_response(404 if told is None else 200)
+                self.send_response(404 if told is None else 302 if told == "elsewhere" else 200)
+                if told == "elsewhere":
+                    self.send_header("Location", "/v1/elsewhere")
                 self.end_headers()
                 self.wfile.write((told if isinstance(told, str) else json.dumps(told)).encode())
 
@@ -84,3 +89,49 @@ async def test_of_other_servers_the_listing_tells(serve: Serve, props: Any) -> N
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "ftp://127.0.0.1", "file:///etc/passwd", "nonsense"])
 async def test_where_nothing_answers_nothing_is_told(address: str) -> None:
     assert await Parameters().of("m", 1, address) == []
+
+
+async def test_it_is_not_followed_elsewhere(serve: Serve) -> None:
+    with serve({"/props": "elsewhere", "/v1/elsewhere": LLAMA_CPP}) as (address, asked):
+        assert await Parameters().of("m", 1, address) == []
+        assert asked == ["/props", "/v1/models"]
+
+
+async def test_however_many_ask_its_server_is_asked_once(serve: Serve) -> None:
+    with serve({"/props": LLAMA_CPP}) as (address, asked):
+        servers = Parameters()
+        first, *others = await asyncio.gather(*(servers.of("m", 1, address) for _ in range(10)))
+        assert len(first) == 6
+        assert all(other == first for other in others)
+        assert asked == ["/props"]
+
+
+@pytest.mark.parametrize("props", ["[" * 100_000, '{"a": "' + "b" * (parameters.LONGEST + 1) + '"}'])
+async def test_answers_that_are_too_deep_or_too_long_tell_nothing(serve: Serve, props: str) -> None:
+    with serve({"/props": props}) as (address, _):
+        assert await Parameters().of("m", 1, address) == []
+
+
+async def test_names_and_values_are_cut_and_can_be_sent_on(serve: Serve) -> None:
+    with serve({"/props": {"n" * 1000: 1, "broken": "\ud800", "long": "x" * 1000}}) as (address, _):
+        told = await Parameters().of("m", 1, address)
+        assert [(len(one.name), len(one.value)) for one in told] == [(200, 1), (6, 1), (4, 200)]
+        assert b"broken" in msgspec.json.encode(told)
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1", b"nonsense"]
+)
+async def test_who_never_comes_to_an_end_is_not_waited_for(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parameters, "TIMEOUT", 0.05)
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(said)
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await Parameters().of("m", 1, f"http://127.0.0.1:{port}") == []
+        for writer in writers:
+            writer.close()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from swapyard.observe.captures import Capture, Captures
+from swapyard.observe.captures import MANY, Capture, Captures
 from swapyard.observe.redaction import shown_headers
 
 FIELDS = [(b"host", b"Host", b"h"), (b"x-api-key", b"X-API-KEY", b"sk-1"), (b"accept", b"accept", b"*/*")]
@@ -237,3 +237,18 @@ def test_a_flood_leaves_captures_the_time_to_be_looked_at() -> None:
     captures.close()
     assert 256 < len(begun) < 10_000
     assert begun[-1] > 30_000  # it goes on with what comes later
+
+
+def test_room_that_appears_in_a_flood_is_used_at_once(captures: Captures) -> None:
+    large = [captures.begin(CHAT, FIELDS, b"x" * 300_000) for _ in range(2)]
+    for row in range(MANY):
+        small = captures.begin(CHAT, [], None)
+        assert small is not None
+        small.answered(200, [])
+        small.feed(b"{}")
+        captures.keep(small, row)
+    assert captures.begin(CHAT, FIELDS, b"{}") is None
+    for one in large:
+        assert one is not None
+        captures.drop(one)
+    assert captures.begin(CHAT, FIELDS, b"{}") is not None

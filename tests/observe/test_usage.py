@@ -359,3 +359,24 @@ def test_the_first_token_is_the_first_event_with_a_part_of_the_answer(file: str,
     assert tap.first_token_at == 1.0
     tap.feed(pieces[-1])
     assert tap.first_token_at == 1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (
+            "application/json",
+            b'{"usage":{},"metrics":{"time_to_first_token_ms":5e-324,"mean_itl_ms":5e-324}}',
+        ),
+        ("application/json", b'{"timings":{"prompt_ms":1.7e308,"predicted_ms":1.7e308}}'),
+        ("application/json", b'[{"timings":{"prompt_n":9,"prompt_ms":5e-324}},{"timings":{"predicted_ms":"1e300"}}]'),
+        ("text/event-stream", b'data: {"type":"error","message":1e999}\n\n'),
+        ("text/event-stream", b'data: {"type":"error","message":"\xff"}\n\n'),
+    ],
+)
+def test_figures_beyond_all_measure_are_no_fault(kind: str, body: bytes) -> None:
+    tap = tap_response("/v1/chat/completions", 200, kind)
+    tap.feed(body)
+    usage = tap.end()
+    assert 0 <= usage.engine_ms < 2**62
+    assert all(-1 <= rate < 2**62 for rate in (usage.prompt_per_second, usage.tokens_per_second))

@@ -70,6 +70,39 @@ async def test_rows_are_made_soon_or_many_at_a_time(open_yard: OpenYard, wire: A
         assert [row.tokens.output_tokens for row in yard.books.rows()] == [3] * 5
 
 
+async def test_an_answer_that_cannot_be_read_costs_nobody_elses_row(
+    open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with (
+        wire.scripted() as up,
+        open_yard(m=up.port, ready="m", books=True) as yard,
+        wire.connect(yard.port) as client,
+    ):
+        recorder = yard.books.recorder
+        told: list[str] = []
+        monkeypatch.setattr(recording, "SETTLED_WITHIN", 3600)
+        yard.loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        peer: Any = None
+        for broken in ("", "figures", "trace", ""):
+            client.send(ask())
+            peer = peer or await up.accept()
+            await peer.request()
+            peer.send(answer(USAGE))
+            await client.response()
+            one = recorder._over[-1]
+            if broken == "figures":
+                one._tap = type("Broken", (), {"end": fail, "unreadable": "", "first_token_at": 0.0})()
+            elif broken == "trace":
+                one.trace = type("Broken", (), {"end": fail})()
+        rows = yard.books.rows()
+        assert [row.tokens.output_tokens for row in rows] == [3, 0, 3, 3]
+        assert told == ["the figures of an answer could not be read", "a request could not be settled"]
+        yard.loop.set_exception_handler(None)
+
+
 # --- what a row says ---
 
 

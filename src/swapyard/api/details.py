@@ -199,13 +199,16 @@ async def _details(
     services: Services, model: str, routing: Routing | None = None, servers: Parameters | None = None
 ) -> Details:
     """`routing` and `servers`: None in the list, where there is less of everything."""
-    facts = services.facts(model)
     configured = services.config().models[model]
-    loads = services.history.loads(model)
-    run = await _run(services, model, facts.run, configured.ttl) if facts.run is not None else None
     told: list[Parameter] = []
-    if servers is not None and run is not None and facts.state == "ready":
-        told = await servers.of(model, run.id, configured.proxy)
+    asked = services.facts(model)
+    if servers is not None and asked.run is not None and asked.state == "ready":
+        told = await servers.of(model, asked.run.id, configured.proxy)
+    facts = services.facts(model)  # its server may have taken a while to answer
+    run = await _run(services, model, facts.run, configured.ttl) if facts.run is not None else None
+    if run is None or asked.run is None or run.id != asked.run.id:
+        told = []
+    loads = services.history.loads(model)
     return Details(
         id=model,
         name=configured.name,

@@ -151,7 +151,7 @@ class Captures:
     def begin(self, path: str, fields: Fields, body: bytes | None) -> Capture | None:
         """`fields`: (lower-case name, name, value). `path` as for `parts_of`. `body`: None where it is not at hand. The
         bytes are kept, not copied."""
-        if self._budget <= 0 or (self._flooded_until and self._clock() < self._flooded_until) or self._is_flooded():
+        if self._budget <= 0 or self._is_flooded():
             return None
         parts = parts_of(path)
         capture = Capture(self, path, fields, body if parts.request else None, wants_answer=parts.response)
@@ -165,10 +165,11 @@ class Captures:
     def _is_flooded(self) -> bool:
         """Whether a capture would be gone before anybody could look: the oldest, whose place it would take, is as young."""
         if 4 * self.used < 3 * self._budget or len(self._kept) < MANY:
-            self._flooded_until = 0.0
             return False
-        self._flooded_until = next(iter(self._kept.values())).finished + WORTHWHILE
-        return self._clock() < self._flooded_until
+        now = self._clock()
+        if now >= self._flooded_until:
+            self._flooded_until = next(iter(self._kept.values())).finished + WORTHWHILE
+        return now < self._flooded_until
 
     def grow(self, capture: Capture, more: int) -> bool:
         """Make room for `more` bytes of the answer (called by `Capture.feed`). False: the capture was given up."""

@@ -17,6 +17,8 @@ from msgspec import UNSET, UnsetType
 
 _LARGEST: Final = 2**53  # beyond it no count is one, and SQLite's integers end at 2**63
 
+_SHORTEST: Final = 1e-6  # milliseconds; of a shorter time no rate is told
+
 Count = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
 Number = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
 
@@ -122,7 +124,7 @@ def integer(value: object) -> int:
 
 
 def number(value: object) -> float:
-    """A finite number, as leniently as `integer`."""
+    """A finite number no larger than a count may be, as leniently as `integer`."""
     if type(value) is float and -_LARGEST < value < _LARGEST:
         return value
     if isinstance(value, (int, float, str)):
@@ -130,7 +132,7 @@ def number(value: object) -> float:
             found = float(value)
         except (ValueError, OverflowError):
             return 0.0
-        return found if math.isfinite(found) else 0.0
+        return max(-float(_LARGEST), min(found, float(_LARGEST))) if math.isfinite(found) else 0.0
     return 0.0
 
 
@@ -210,10 +212,10 @@ def _apply_metrics(found: Usage, metrics: Mapping[str, Any]) -> None:
         found.draft_tokens = integer(drafts["num_draft_tokens"])
         found.draft_accepted_tokens = integer(drafts["num_accepted_draft_tokens"])
     first_ms = number(metrics.get("time_to_first_token_ms"))
-    if first_ms > 0:
+    if first_ms > _SHORTEST:
         found.prompt_per_second = (found.input_tokens - max(found.cache_tokens, 0)) / (first_ms / 1000)
     between_ms = number(metrics.get("mean_itl_ms"))
-    if between_ms > 0:
+    if between_ms > _SHORTEST:
         found.tokens_per_second = 1000 / between_ms
 
 
@@ -225,9 +227,13 @@ def summed(timings: Sequence[ToldTimings]) -> ToldTimings:
         return max(-_LARGEST, min(sum(told), _LARGEST)) if told else UNSET
 
     found = ToldTimings(*map(total, ToldTimings.__struct_fields__))
-    found.prompt_per_second = 1000 * found.prompt_n / found.prompt_ms if found.prompt_ms else 0.0
-    found.predicted_per_second = 1000 * found.predicted_n / found.predicted_ms if found.predicted_ms else 0.0
+    found.prompt_per_second = _rate(found.prompt_n, found.prompt_ms)
+    found.predicted_per_second = _rate(found.predicted_n, found.predicted_ms)
     return found
+
+
+def _rate(count: float, milliseconds: float | UnsetType) -> float:
+    return 1000 * count / milliseconds if milliseconds is not UNSET and milliseconds > _SHORTEST else 0.0
 
 
 def error_text(answer: object, *, limit: int = 500) -> str:

@@ -129,6 +129,9 @@ class Findings:
             answer = _read(text)
             nested = (answer.response, answer.message, answer.x_groq)
             places = [answer, *(_read(raw) for raw in nested if _is_object(raw))]
+            errors = [place.error for place in places if place.error]
+            if answer.type == "error" and not errors:  # OpenAI's Responses tell it without an object of its own
+                errors = [_anything.decode(answer.message or b"null")]
         except UNREADABLE:
             return False
         for place in places:
@@ -136,9 +139,6 @@ class Findings:
                 self._add(place.usage)
                 break
         self._keep(answer.timings, answer.metrics)
-        errors = [place.error for place in places if place.error]
-        if answer.type == "error" and not errors:  # OpenAI's Responses tell it without an object of its own
-            errors = [_anything.decode(answer.message or b"null")]
         if errors:
             self.error = error_text({"error": errors[0]}) or "the stream tells an error without saying which"
         return True

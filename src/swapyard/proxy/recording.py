@@ -172,10 +172,20 @@ class Recorder:
         wall = time.time() - self.engine.loop.time()
         rows = [recording.row(wall) for recording in over]
         row_id = self.store.record_all(rows)
-        self.metrics.finished(rows)
+        try:
+            self.metrics.finished(rows)
+        except Exception as bug:
+            self.report("requests could not be counted", bug)
         for recording, row in zip(over, rows, strict=True):
-            recording.settled(row, row_id)
+            try:
+                recording.settled(row, row_id)
+            except Exception as bug:  # it costs one, and not who is settled with it
+                self.report("a request could not be settled", bug)
             row_id += 1
+
+    def report(self, what: str, bug: Exception) -> None:
+        """A mistake of ours goes to the log, with its traceback."""
+        self.engine.loop.call_exception_handler({"message": what, "exception": bug})
 
     def close(self) -> None:
         """Settles the last of them."""
@@ -233,7 +243,7 @@ class Recording(Entry):
         self._ended = 0.0
         self._status = 0
         self._answer: ResponseHead | None = None
-        self._error: RequestError | None = None
+        self._error: str | None = None  # what was said; the error itself would keep the frames that it came through
         self._tap: UsageTap | None = None
         self._capture: Capture | None = None
         self.outcome = COMPLETE
@@ -324,7 +334,7 @@ class Recording(Entry):
 
     def failed(self, error: RequestError, body: bytes | None) -> None:
         """It ends with an error of ours. `body` as for `answered`."""
-        self._error = error
+        self._error = error.message
         if self._answer is not None:  # in the middle of it
             self.outcome = Outcome.BROKEN if self.outcome is COMPLETE else self.outcome
             return
@@ -352,7 +362,7 @@ class Recording(Entry):
     def row(self, wall: float) -> Activity:
         """Once, when it is over. `wall`: the Unix time when the loop's was 0."""
         tap, status, error, since = self._tap, self._status or CLIENT_LEFT, self._error, self.since
-        usage = Usage() if tap is None else tap.end()
+        usage = self._usage()
         first = 0.0 if tap is None or not 200 <= status < 300 else tap.first_token_at
         duration_ms, engine_ms = round((self._ended - since) * 1000), usage.engine_ms
         # By position, which costs half: one of these is made for every request.
@@ -364,7 +374,7 @@ class Recording(Entry):
             duration_ms if duration_ms > engine_ms else engine_ms,
             usage,
             self._content_type(),
-            "" if error is None else error.message,
+            error or "",
             self.metadata,
             self.outcome,
             self._queue_ms,
@@ -374,15 +384,22 @@ class Recording(Entry):
             self._session(),
         )
 
+    def _usage(self) -> Usage:
+        try:
+            return Usage() if self._tap is None else self._tap.end()
+        except Exception as bug:  # whatever an engine sends, its request has a row
+            self._recorder.report("the figures of an answer could not be read", bug)
+            return Usage()
+
     def settled(self, row: Activity, row_id: int) -> None:
         """This is its row."""
-        if self.trace is not None:
-            self.trace.end(row)
         if self._capture is not None:
             if self._tap is not None and self._tap.unreadable:
                 self._recorder.captures.drop(self._capture)
             else:
                 self._recorder.captures.keep(self._capture, row_id)
+        if self.trace is not None:
+            self.trace.end(row)
 
     def _content_type(self) -> str:
         if self._answer is not None:
@@ -418,4 +435,6 @@ def awaited(engine: Engine, model: str) -> str:
         return f"{' and '.join(busy)} must finish first"
     if scheduler.serving(model):
         return f"{model} is busy"
+    if loading := [run.model for run in engine.runs.values() if run.state is State.STARTING and run.model != model]:
+        return f"{' and '.join(loading)} {'is' if len(loading) == 1 else 'are'} being loaded"
     return "another model is being loaded"

@@ -31,7 +31,7 @@ class Estimates {
     live.on("transition", (data) => (data as Change).state === "ready" && this.#usual.delete((data as Change).model));
   }
 
-  /** "about 6 s left", "then about 8 s to load", "then about 10 s to load 2 models", "about 5 s to go"; "" where nobody can tell. */
+  /** "about 6 s left", "then about 8 s to load", "then about 10 s to load 2 models", "at least 5 s to go"; "" where nobody can tell. */
   of(request: Inflight): string {
     if (request.phase === "loading") {
       const left = this.#left([request.model]);
@@ -39,11 +39,11 @@ class Estimates {
     }
     if (request.phase !== "queued") return "";
     const needed = loadsUntil(request, live.inflight, (id) => live.model(id)?.state === "ready");
-    // While another one loads its rest comes first. When somebody has to finish, nobody knows when that is.
+    // While another one loads its rest comes first, and then its answers, of which nobody knows how long they take.
     const others = isHeldUp(request) ? this.#loading.filter((id) => !needed.includes(id)) : [];
     const left = this.#left([...others, ...needed]);
     if (!left) return "";
-    return isHeldUp(request) ? `about ${wholeDuration(left)} to go` : `then about ${wholeDuration(left)} to load${needed.length > 1 ? ` ${needed.length} models` : ""}`;
+    return isHeldUp(request) ? `at least ${wholeDuration(left)} to go` : `then about ${wholeDuration(left)} to load${needed.length > 1 ? ` ${needed.length} models` : ""}`;
   }
 
   /** Seconds that the load has taken; null: none is under way, as far as this page was told. */

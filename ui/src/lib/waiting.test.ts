@@ -13,6 +13,8 @@ test.each([
   [{ phase: "queued", waiting_for: "hare and org/m:q4 and x must finish first" }, "Hare, Magpie and x must finish first"],
   [{ phase: "queued", waiting_for: "owl is busy" }, "Owl is busy"],
   [{ phase: "queued", waiting_for: "another model is being loaded" }, "another model is being loaded"],
+  [{ phase: "queued", waiting_for: "hare and org/m:q4 are being loaded" }, "Hare and Magpie are being loaded"],
+  [{ phase: "queued", waiting_for: "hare is being loaded" }, "Hare is being loaded"],
   [{ phase: "queued", waiting_for: ["hare", "owl"] }, "Hare and Owl must finish first"],
   [{ phase: "queued" }, "waits for its turn"],
   [{ phase: "loading" }, "Owl is loading"],

@@ -28,16 +28,16 @@ export function loadsUntil(request: Inflight, all: readonly Inflight[], isReady:
 
 /** By a load of somebody else's, which has to be over first. */
 export function isHeldUp(request: Inflight): boolean {
-  return request.phase === "queued" && request.waiting_for === "another model is being loaded";
+  return request.phase === "queued" && typeof request.waiting_for === "string" && / (is|are) being loaded$/.test(request.waiting_for);
 }
 
 function inLine(all: readonly Inflight[]): Inflight[] {
   return all.filter(({ phase }) => phase === "queued").sort((a, b) => (a.position ?? Infinity) - (b.position ?? Infinity));
 }
 
-/** "a and b must finish first", "a is busy", "another model is being loaded". */
+/** "a and b must finish first", "a is busy", "a is being loaded", "another model is being loaded". */
 function named(reason: string, nameOf: (id: string) => string): string {
-  const [, models = "", rest = ""] = /^(.+)( must finish first| is busy)$/.exec(reason) ?? [];
+  const [, models = "", rest = ""] = /^(?!another model )(.+)( must finish first| is busy| (?:is|are) being loaded)$/.exec(reason) ?? [];
   return models ? listed(models.split(" and ").map(nameOf)) + rest : reason;
 }
 

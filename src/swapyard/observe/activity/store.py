@@ -125,6 +125,9 @@ class ActivityStore:
             with suppress(IndexError):  # the writer, too, takes from it
                 while True:
                     self._queue.append(before.popleft())
+            if self._queue and not self._wake.is_set():  # the writer may have looked at the one before
+                self._idle.clear()
+                self._wake.set()
 
     # --- reading: all of these block ---
 
