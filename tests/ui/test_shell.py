@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,18 +25,31 @@ new MutationObserver(() => {
 }).observe(document.body, { childList: true, subtree: true });
 """
 
+GO_TO = {
+    "gm": "Models",
+    "ga": "Activity",
+    "gt": "Timeline",
+    "gl": "Logs",
+    "gp": "Performance",
+    "gh": "Hardware",
+    "gd": "Manual",
+    "gs": "Settings",
+    "gn": "Now",
+    "gc": "Playground",
+}
+
 
 def test_pages_are_reached_by_links_keys_and_the_back_button(yard: str, desktop: Page) -> None:
     desktop.goto(f"{yard}/ui/")
     desktop.get_by_role("link", name="Models", exact=True).click()
     expect(desktop.locator("h1")).to_have_text("Models")
     expect(desktop.get_by_role("navigation", name="Pages", exact=True).locator("[aria-current=page]")).to_have_text("Models")
-    for keys, title in (("gs", "Settings"), ("ga", "Activity"), ("gl", "Logs"), ("gn", "Now")):
+    for keys, title in GO_TO.items():
         for key in keys:
             desktop.keyboard.press(key)
         expect(desktop.locator("h1")).to_have_text(title)
     desktop.go_back()
-    expect(desktop.locator("h1")).to_have_text("Logs")
+    expect(desktop.locator("h1")).to_have_text("Now")
     desktop.keyboard.press("?")
     expect(desktop.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     desktop.keyboard.press("Escape")
@@ -64,7 +78,17 @@ def test_a_phone_has_a_bar_below_and_the_rest_behind_more(yard: str, phone: Page
 
 @pytest.mark.parametrize(
     ("old", "title"),
-    [("#/models", "Models"), ("#/models/org%2Fmodel.v2%3Aq4", "org/model.v2:q4"), ("#/", "Now"), ("#/logs", "Logs")],
+    [
+        ("#/", "Now"),
+        ("#/models", "Models"),
+        ("#/models/org%2Fmodel.v2%3Aq4", "org/model.v2:q4"),
+        ("#/activity", "Activity"),
+        ("#/playground", "Playground"),
+        ("#/performance", "Performance"),
+        ("#/hardware", "Hardware"),
+        ("#/logs", "Logs"),
+        ("#/settings", "Settings"),
+    ],
 )
 def test_links_of_llama_swaps_page_still_lead_there(yard: str, desktop: Page, old: str, title: str) -> None:
     desktop.goto(f"{yard}/ui/{old}")
@@ -112,6 +136,44 @@ def test_the_palette_does_what_it_is_told(stopped: str, desktop: Page) -> None:
     expect(desktop.get_by_role("listbox").get_by_role("option").first).to_contain_text("Unload Hare")
     desktop.keyboard.press("Escape")
     expect(desktop.get_by_role("dialog")).to_have_count(0)
+    command(desktop, "unload hare")
+    wait_for_states(stopped, {})
+    command(desktop, "go to hardware")
+    expect(desktop.locator("h1")).to_have_text("Hardware")
+
+
+def wait_for_states(address: str, wanted: dict[str, str]) -> None:
+    """Of the models that are not stopped."""
+    end = time.monotonic() + 30
+    while (found := states(address)) != wanted:
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+
+
+def states(address: str) -> dict[str, str]:
+    running = httpx.get(f"{address}/running", timeout=30).json()["running"]
+    return {run["model"]: run["state"] for run in running}
+
+
+def test_the_palette_tells_what_a_load_would_unload_before_it_does(stopped: str, desktop: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    held: list[Route] = []
+    desktop.route(re.compile("/api/models/tortoise/plan$"), lambda route: held.append(route))
+    desktop.goto(f"{stopped}/ui/settings")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    desktop.keyboard.press("Control+k")
+    desktop.keyboard.type("load tortoise")
+    option = desktop.get_by_role("listbox", name="Commands").get_by_role("option", selected=True)
+    expect(option).to_have_text(re.compile("Load Tortoise"))
+    desktop.keyboard.press("Enter")  # before that is known
+    desktop.wait_for_timeout(100)  # a held request shows itself by an event
+    for request in held:
+        request.continue_()
+    expect(option).to_contain_text("unloads Hare")
+    assert states(stopped) == {"hare": "ready"}
+    desktop.keyboard.press("Enter")
+    expect(desktop.get_by_role("dialog")).to_have_count(0)
+    wait_for_states(stopped, {"tortoise": "ready"})
 
 
 def command(page: Page, text: str) -> None:

@@ -38,8 +38,14 @@ def test_a_lane_tells_what_a_model_was_and_a_click_why_it_went(swapped: str, win
     expect(window.get_by_role("heading", name="Hare: ready")).to_be_visible()
     expect(window.get_by_text("evicted for magpie")).to_be_visible()
     expect(window.get_by_role("heading", name="1 request meanwhile")).to_be_visible()
+    began = httpx.get(f"{swapped}/api/transitions?model=hare", timeout=30).json()["transitions"][2]
+    assert window.url.endswith(f"?at={began['id']}")
+    expect(window.get_by_text(re.compile(f"loaded in .* for request {began['cause'].split()[-1]}$"))).to_be_visible()
+    window.reload()
+    expect(window.get_by_role("heading", name="Hare: ready")).to_be_visible()
     window.get_by_role("button", name="Close the details").click()
     expect(window.get_by_role("heading", name="Hare: ready")).to_have_count(0)
+    assert "at=" not in window.url
     magpie = window.get_by_role("group", name="Magpie")
     for lane, ticks, failed in ((hare, 1, 0), (magpie, 2, 1)):
         expect(lane.locator(".tick")).to_have_count(ticks)

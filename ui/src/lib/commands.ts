@@ -5,8 +5,10 @@ export interface Command {
   id: string;
   /** What it does: "Load Hare". */
   label: string;
-  /** Beside the label: a model's id, what it would unload. */
+  /** Beside the label: a model's id. */
   note?: string;
+  /** The model that it loads: what that would unload is told before. */
+  loads?: string;
   icon: IconName;
   /** Changes something on the server. */
   mutates?: boolean;

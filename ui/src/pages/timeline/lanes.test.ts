@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ActivityRow, Change } from "../../lib/api.gen";
-import { type Lane, busy, lanes, marks, percent } from "./lanes";
+import { type Lane, busy, found, lanes, marks, percent, placeOf } from "./lanes";
 
 const stretch = { from: 100, to: 200 };
 let id = 0;
@@ -23,6 +23,19 @@ test("what was before the stretch is told by the first change, what is now by th
   expect(short(lanes(stretch, [change(150, "a", "stopping"), change(151, "a", "stopped")], [], new Map(), 300))).toEqual(["a: ready 100-150, stopping 150-151"]);
   expect(short(lanes(stretch, [], [], new Map([["a", "ready"], ["b", "stopped"]]), 300))).toEqual(["a: ready 100-200"]);
   expect(short(lanes(stretch, [change(190, "a", "starting")], [], new Map(), 195))).toEqual(["a: starting 190-195"]);
+});
+
+test("every segment has a name of its own, by which it is found again", () => {
+  const changes = [change(110, "a", "starting"), change(120, "a", "ready"), change(130, "b", "stopping")];
+  const all = lanes(stretch, changes, [], new Map([["c", "ready"]]), 300);
+  const names = all.flatMap((lane) => lane.segments.map((segment) => placeOf(lane, segment)));
+  const [starting, ready, stopping] = changes.map(({ id }) => id);
+  expect(names.sort()).toEqual([`${starting}`, `${ready}`, `to ${stopping}`, `${stopping}`, "of c"].sort());
+  for (const name of names) {
+    const it = found(all, name);
+    expect(it && placeOf(it.lane, it.segment)).toBe(name);
+  }
+  expect(found(all, "")).toBeNull();
 });
 
 test("what happened after the stretch is not in it, but tells how it ended", () => {

@@ -44,6 +44,21 @@ export function lanes(stretch: Stretch, changes: readonly Change[], rows: readon
   return found.filter((lane) => lane.segments.length || lane.ticks.length);
 }
 
+/** How an address names a segment: by the change that began it, else by the one that ended it, else by its model. */
+export function placeOf(lane: Lane, { began, ended }: Segment): string {
+  if (began) return `${began.id}`;
+  return ended ? `to ${ended.id}` : `of ${lane.model}`;
+}
+
+/** The segment of this name, as it is now; null where it is none of these. */
+export function found(lanes: readonly Lane[], place: string): { lane: Lane; segment: Segment } | null {
+  for (const lane of lanes) {
+    const segment = lane.segments.find((segment) => placeOf(lane, segment) === place);
+    if (segment) return { lane, segment };
+  }
+  return null;
+}
+
 function segmentsOf(stretch: Stretch, changes: readonly Change[], present: string, now: number): Segment[] {
   const sorted = [...changes].sort((a, b) => a.at - b.at || a.id - b.id);
   const found: Segment[] = [];
