@@ -226,7 +226,7 @@ def test_a_row_says_why_its_model_is_as_it_is(
             "crasher": "exited with code 7 while it served",
             "changer": "its configuration changed",
             "goer": "makes room for comer",
-            "comer": re.compile(r"loaded in [\d.]+ m?s for request 1\b"),
+            "comer": re.compile(r"loaded in [\d.]+ m?s for a request"),
         }
         for model, cause in causes.items():
             line = lines(window).filter(has=window.get_by_role("link", name=model, exact=True))

@@ -40,7 +40,7 @@ def test_a_lane_tells_what_a_model_was_and_a_click_why_it_went(swapped: str, win
     expect(window.get_by_role("heading", name="1 request meanwhile")).to_be_visible()
     began = httpx.get(f"{swapped}/api/transitions?model=hare", timeout=30).json()["transitions"][2]
     assert window.url.endswith(f"?at={began['id']}")
-    expect(window.get_by_text(re.compile(f"loaded in .* for request {began['cause'].split()[-1]}$"))).to_be_visible()
+    expect(window.get_by_text(re.compile(r"loaded in [\d.]+ m?s for a request$"))).to_be_visible()
     window.reload()
     expect(window.get_by_role("heading", name="Hare: ready")).to_be_visible()
     window.get_by_role("button", name="Close the details").click()
@@ -75,9 +75,8 @@ def test_the_same_is_a_table_with_causes(swapped: str, window: Page) -> None:
     window.get_by_role("tab", name="As a table").click()
     changes = window.locator("tbody tr").filter(has_text="Hare")
     expect(changes).to_have_count(4)  # the newest first
-    starting = httpx.get(f"{swapped}/api/transitions?model=hare", timeout=30).json()["transitions"][-1]
-    expect(changes.nth(3)).to_contain_text(f"for request {starting['for_request']}")
-    expect(changes.nth(2)).to_contain_text(re.compile(rf"loaded in \d.* for request {starting['for_request']}\b"))
+    expect(changes.nth(3)).to_contain_text("for a request")
+    expect(changes.nth(2)).to_contain_text(re.compile(r"loaded in [\d.]+ m?s for a request"))
     assert "view=table" in window.url
     window.reload()
     expect(window.locator("tbody tr").filter(has_text="Hare")).to_have_count(4)

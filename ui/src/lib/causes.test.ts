@@ -7,9 +7,10 @@ const nameOf = (id: string): string => ({ owl: "Owl" })[id] ?? id;
 
 test.each([
   [{ state: "ready", cause: "after 2 s", seconds: 2 }, "loaded in 2.0 s"],
-  [{ state: "ready", cause: "loaded in 72.3 s for request 7", seconds: 72.34 }, "loaded in 1 min 12 s for request 7"],
+  [{ state: "ready", cause: "loaded in 72.3 s for request 7", seconds: 72.34 }, "loaded in 1 min 12 s for a request"],
   [{ state: "ready", cause: "loaded in 1.0 s by hand", seconds: 1.01 }, "loaded in 1.0 s by hand"],
   [{ state: "starting", cause: "as a preload" }, "as a preload"],
+  [{ state: "starting", cause: "for request 12" }, "for a request"],
   [{ cause: "idle for its ttl", reason: "idle" }, "idle for its ttl"],
   [{ cause: "evicted for owl", reason: "evicted", for_model: "owl" }, "makes room for Owl"],
   [{ state: "stopped", cause: "evicted for owl", reason: "evicted", for_model: "owl", seconds: 75 }, "made room for Owl, after 1 min 15 s"],

@@ -1,6 +1,6 @@
 // Segments in words.
 import type { Change } from "../../lib/api.gen";
-import { loaded } from "../../lib/causes";
+import { loaded, told } from "../../lib/causes";
 import { duration, timeOfDay } from "../../lib/format";
 import type { Segment, SegmentState } from "./lanes";
 
@@ -15,8 +15,7 @@ export function said(segment: Segment): string {
 /** Why something changed, and for whom. */
 export function cause(change: Change | null): string {
   if (!change) return "";
-  if (change.state === "ready" && change.seconds != null) return loaded(change.cause, change.seconds);
-  const request = change.for_request && change.for_model ? `, request ${change.for_request}` : "";
+  if (change.state === "ready" && change.seconds != null) return loaded(change, change.seconds);
   const model = change.for_model && !change.cause.includes(change.for_model) ? `, for ${change.for_model}` : "";
-  return `${change.cause}${model}${request}`;
+  return `${told(change)}${model}`;
 }
