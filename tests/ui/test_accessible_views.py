@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.ui.axe import complaints
+from tests.ui.axe import ACCENTS, complaints
 from tests.ui.conftest import page_of
 
 StartDemo = Callable[..., AbstractContextManager[str]]
@@ -52,12 +52,53 @@ def columns(page: Page) -> None:
 
 
 def detail(page: Page) -> None:
-    page.get_by_role("group", name="Hare").get_by_role("button", name="Ready, ").press("Enter")
+    page.get_by_role("group", name="Hare").get_by_role("button", name="Ready, ").first.press("Enter")
     expect(page.get_by_role("heading", name="Hare: ready")).to_be_visible()
 
 
 def marks(page: Page) -> None:
     expect(page.locator("mark").first).to_be_attached()
+
+
+def answered(page: Page) -> None:
+    page.get_by_role("textbox", name="Message", exact=True).fill("Who are you?")
+    page.keyboard.press("Enter")
+    expect(page.locator("article.answer dt", has_text="finish")).to_be_visible()
+
+
+def chat_settings(page: Page) -> None:
+    page.get_by_role("button", name="Settings of this chat").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def ranked(page: Page) -> None:
+    page.get_by_role("button", name="Rerank", exact=True).click()
+    expect(page.get_by_role("table")).to_be_visible()
+
+
+def shortcuts(page: Page) -> None:
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+
+
+def refused(page: Page) -> None:
+    """A toast, and what is loaded behind it."""
+    page.route("**/api/models/load/*", lambda route: route.fulfill(status=503, json={"error": {"message": "busy"}}))
+    page.get_by_role("button", name="Load Parrot").click()
+    if (question := page.get_by_role("dialog").get_by_role("button", name="Load Parrot")).count():
+        question.click()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    page.unroute_all()
+
+
+def more(page: Page) -> None:
+    if (button := page.get_by_role("button", name="More", exact=True)).count():
+        button.click()
+
+
+def reset(page: Page) -> None:
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def nothing(_: Page) -> None: ...
@@ -69,6 +110,8 @@ VIEWS = [
     ("timeline", detail), ("timeline?view=table", nothing), ("timeline?end=1000000000", nothing),
     ("logs?filter=e", marks), ("logs?filter=(", nothing), ("logs?source=hare", nothing), ("logs?at=1000", nothing),
     ("logs?panel=proxy&panel=upstream", nothing), ("activity?text=hare", nothing),
+    ("playground/chat?model=magpie", answered), ("playground/chat", chat_settings), ("playground/rerank", ranked),
+    ("", shortcuts), ("", refused), ("", more), ("settings", reset),
 ]  # fmt: skip
 
 
@@ -84,4 +127,7 @@ def test_axe_finds_nothing_in_what_opens(lively: str, browser: Browser, axe: str
             if said := complaints(page, axe):
                 found[path, do.__name__] = said
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        page.goto(f"{lively}/ui/settings")
+        page.get_by_label("Dense").check()
+        assert complaints(page, axe, accents=ACCENTS) == []
     assert found == {}

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from tests.ports import start_port
 from tests.ui.conftest import SIZES
 
 StartDemo = Callable[..., AbstractContextManager[str]]
@@ -223,6 +225,25 @@ def test_what_a_request_waits_for_is_told_alike_everywhere(start_demo: StartDemo
             window.goto(f"{address}/ui/activity")
             window.get_by_role("button", name="Cancel /v1/chat/completions of Hare").click()
             waiting.join(ANSWERED)
+
+
+def test_a_load_and_the_reading_of_a_prompt_are_phases(
+    start_demo: StartDemo, engine: Callable[..., str], desktop: Page, tmp_path: Path
+) -> None:
+    reader = engine("reader", "--load-seconds", "3", "--prompt-tokens-per-second", "1")
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"startPort": start_port(), "models": {"reader": {"name": "Reader", "cmd": reader}}}))
+    with start_demo(config=config) as address:
+        desktop.goto(f"{address}/ui/activity")
+        card = desktop.get_by_role("region", name="Under way")
+        expect(card).to_contain_text("Nothing is under way.")
+        question = [{"role": "user", "content": "word " * 60}]
+        asking = threading.Thread(target=lambda: ask(address, model="reader", stream=True, messages=question))
+        asking.start()
+        expect(card).to_contain_text("Model loads")
+        expect(card).to_contain_text("Reads the prompt")
+        desktop.get_by_role("button", name="Cancel /v1/chat/completions of Reader").click()
+        asking.join(ANSWERED)
 
 
 def test_columns_are_hidden_and_moved_with_the_keyboard_and_stay_so(busy: str, desktop: Page) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.ports import start_port
 
 LIST = "main :is(tbody tr, ul[aria-label=Models] li)"  # rows of a table, or on phones cards
@@ -479,15 +479,29 @@ def test_memory_is_measured_and_says_whether_there_is_room(stopped: str, window:
     window.goto(f"{stopped}/ui/model?id=secret&tab=details")
     card = window.get_by_role("region", name="Memory")
     expect(card).to_contain_text("is known once it has been seen running")
+
+    def with_a_gpu(route: Route) -> None:
+        answer = route.fetch().json()
+        for model in answer.get("models", [answer]):
+            if model["run"]:
+                model["run"]["gpu_memory"] = [{"id": 0, "name": "Big GPU", "memory_bytes": 3 * 2**29}]
+        route.fulfill(json=answer)
+
+    window.route(re.compile(r"/api/models(/org/model.v2(:|%3A)q4)?$"), with_a_gpu)
     window.goto(f"{stopped}/ui/model?id=org/model.v2:q4&tab=details")
     window.get_by_role("button", name="Load org/model.v2:q4").click()
     expect(card).to_contain_text("measured")
     expect(card).to_contain_text("at least")
+    expect(card).to_contain_text(re.compile(r"GPU 0 now\s*1.5 GiB, measured"))
     expect(card.get_by_role("img")).to_be_visible()  # it takes two samples
     httpx.post(f"{stopped}/api/models/unload", timeout=30)
     expect(card).to_contain_text("Peak of its last run")
     expect(card).to_contain_text("Fits now")
     expect(card).to_contain_text("estimated by its last run")
+    if (window.viewport_size or {})["width"] > 1000:  # on phones there is no such column
+        window.goto(f"{stopped}/ui/models")
+        row = window.get_by_role("row").filter(has=window.get_by_role("link", name="org/model.v2:q4", exact=True))
+        expect(row.get_by_title("Estimated: what its last run was seen to hold")).to_have_text(re.compile(r"^≈ [\d.]+ MiB$"))
 
 
 def test_what_does_not_fit_now_is_told_by_device(stopped: str, window: Page) -> None:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 from tests.ports import start_port
+from tests.ui.axe import complaints
 from tests.ui.conftest import page_of, served
 
 # How few rows there have been since.
@@ -377,30 +378,65 @@ def test_the_page_works_below_a_prefix(stopped: str, desktop: Page, front: Calla
 
 
 def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
-    start_demo: Callable[..., Any], engine: Callable[..., str], browser: Browser, tmp_path: Path
+    start_demo: Callable[..., Any], engine: Callable[..., str], browser: Browser, axe: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "keys.yaml"
     config.write_text(
         json.dumps({"startPort": start_port(), "apiKeys": ["sk-right"], "models": {"hare": {"cmd": engine("hare")}}})
     )
-    with start_demo(config=config) as address, page_of(browser, "phone") as page:
+    with start_demo(config=config) as address:
         assert str(tmp_path) not in httpx.get(f"{address}/ui/").text  # where the configuration lies is told with a key only
         assert httpx.get(f"{address}/api/events").status_code == 401
-        page.goto(f"{address}/ui/models")
-        field = page.get_by_label("API key")
-        field.fill("sk-wrong")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("This key is not accepted.")).to_be_visible()
-        field.fill("sk-right")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.locator("h1")).to_have_text("Models")
-        expect(page.get_by_role("button", name="Load hare")).to_be_enabled()
-        page.reload()
-        expect(page.get_by_role("link", name="hare", exact=True)).to_be_visible()
-        assert page.evaluate("JSON.stringify(localStorage)").count("sk-right") == 0
-        page.goto(f"{address}/ui/settings")
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_label("API key")).to_be_visible()
+        for size in ("phone", "desktop"):
+            with page_of(browser, size, bypass_csp=True) as page:
+                sign_in_and_out(page, address, axe)
+
+
+def sign_in_and_out(page: Page, address: str, axe: str) -> None:
+    page.goto(f"{address}/ui/models")
+    field = page.get_by_label("API key")
+    field.fill("sk-wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("This key is not accepted.")).to_be_visible()
+    assert complaints(page, axe) == []
+    field.fill("sk-right")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("h1")).to_have_text("Models")
+    expect(page.get_by_role("button", name="Load hare")).to_be_enabled()
+    page.reload()
+    expect(page.get_by_role("link", name="hare", exact=True)).to_be_visible()
+    kept = {
+        store: page.evaluate(f"JSON.stringify({store})").count("sk-right") for store in ("localStorage", "sessionStorage")
+    }
+    assert kept == {"localStorage": 0, "sessionStorage": 1}
+    assert "sk-right" not in page.evaluate("document.cookie")
+    other = page.context.new_page()
+    other.goto(f"{address}/ui/models")
+    expect(other.get_by_label("API key")).to_be_visible()  # another tab has none
+    other.close()
+    page.goto(f"{address}/ui/settings")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("JSON.stringify(sessionStorage)").count("sk-right") == 0
+
+
+def test_no_script_runs_that_the_server_did_not_send_as_a_file(yard: str, browser: Browser) -> None:
+    with browser.new_context() as context:  # what is refused is told on the console as an error
+        page = context.new_page()
+        page.goto(f"{yard}/ui/")
+        page.evaluate(
+            """() => {
+                window.refused = [];
+                document.addEventListener("securitypolicyviolation", (event) => refused.push(event.effectiveDirective));
+                const script = document.createElement("script");
+                script.textContent = "window.harmed = true";
+                document.body.append(script);
+                document.body.insertAdjacentHTML("beforeend", "<img src='data:,' onerror='window.harmed = true'>");
+            }"""
+        )
+        page.wait_for_function("refused.length === 2")
+        assert page.evaluate("refused") == ["script-src-elem", "script-src-attr"]
+        assert page.evaluate("window.harmed") is None
 
 
 # --- settings --------------------------------------------------------------------------------------------------------------
@@ -564,6 +600,9 @@ def test_the_page_can_be_installed(yard: str, window: Page) -> None:
         rel: window.locator(f"link[rel={rel}]").evaluate("link => link.href") for rel in ("manifest", "apple-touch-icon")
     }
     manifest = httpx.get(found["manifest"]).json()
+    assert manifest["display"] == "standalone"
+    for place in ("start_url", "scope"):
+        assert urljoin(found["manifest"], manifest[place]) == f"{yard}/ui/"
     sizes = set()
     for icon in manifest["icons"]:
         answer = httpx.get(urljoin(found["manifest"], icon["src"]))
