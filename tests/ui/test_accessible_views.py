@@ -127,7 +127,8 @@ def test_axe_finds_nothing_in_what_opens(lively: str, browser: Browser, axe: str
             if said := complaints(page, axe):
                 found[path, do.__name__] = said
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-        page.goto(f"{lively}/ui/settings")
-        page.get_by_label("Dense").check()
-        assert complaints(page, axe, accents=ACCENTS) == []
+        if size == "desktop":  # colours are the same on phones
+            page.goto(f"{lively}/ui/settings")
+            page.get_by_label("Dense").check()
+            assert complaints(page, axe, accents=ACCENTS) == []
     assert found == {}
