@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 from tests.ui.axe import complaints
 from tests.ui.conftest import page_of
 
@@ -17,6 +17,33 @@ PAGES = [
     "manual/configuration", "manual/keys",
     "settings", "no/such/page",
 ]  # fmt: skip
+
+
+# What is touched is 44 px high, and 24 px wide. Links within a sentence are left out, as WCAG 2.5.8 has it, and so are the
+# lanes of time, which have their own scale. A box or a radio button is as large as the label that ticks it.
+SMALL = """() => [...document.querySelectorAll('a, button, input, select, textarea, summary')].flatMap(each => {
+  const isInline = each.matches('a') && getComputedStyle(each).display === 'inline'
+  if (isInline && each.parentElement.textContent.trim() !== each.textContent.trim()) return []
+  const target = each.matches('[type=checkbox], [type=radio]') ? each.labels[0] ?? each : each
+  if (!target.checkVisibility({ visibilityProperty: true }) || target.closest('.spoken, .lanes')) return []
+  const { width, height } = target.getBoundingClientRect()
+  return height < 43.5 || width < 24 ? [`${width} x ${height}: ${target.outerHTML.slice(0, 160)}`] : []
+})"""
+
+
+def test_on_a_phone_everything_is_large_enough_to_touch(yard: str, phone: Page) -> None:
+    for model in ("tortoise", "broken"):
+        httpx.post(f"{yard}/api/models/load/{model}", timeout=30)
+    ask = {"model": "tortoise", "stream": True, "messages": [{"role": "user", "content": "Who are you?"}]}
+    httpx.post(f"{yard}/v1/chat/completions", json=ask, timeout=60)
+    found = {}
+    for path in [*PAGES, "activity?capture=1", "activity?status=4xx", "timeline?view=table"]:
+        phone.goto(f"{yard}/ui/{path}")
+        expect(phone.locator("h1")).to_have_count(1)
+        expect(phone.locator(".skeleton")).to_have_count(0)
+        if small := phone.evaluate(SMALL):
+            found[path] = small
+    assert found == {}
 
 
 @pytest.mark.timeout(180)
