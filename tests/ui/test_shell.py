@@ -217,15 +217,18 @@ def test_profiles_themes_unloads_and_calls_of_models_are_had_from_the_palette(st
     expect(desktop.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_a_pinned_model_stays_on_top_after_a_reload(yard: str, desktop: Page) -> None:
-    desktop.goto(f"{yard}/ui/models?sort=name")
-    rows = desktop.locator("tbody a[data-row]")
+def test_a_pinned_model_stays_on_top_after_a_reload(yard: str, window: Page) -> None:
+    window.goto(f"{yard}/ui/models?sort=name&unlisted=1")
+    rows = window.locator("main a[data-row]")
     expect(rows.first).to_have_text("Broken")
-    desktop.get_by_role("button", name="Pin tortoise to the top").click()
-    expect(rows.first).to_have_text("Tortoise")
-    desktop.reload()
-    expect(rows.first).to_have_text("Tortoise")
-    expect(desktop.get_by_role("button", name="Unpin tortoise")).to_have_attribute("aria-pressed", "true")
+    window.get_by_role("button", name="Pin secret to the top").click()
+    expect(rows.first).to_have_text("secret")
+    window.reload()
+    expect(rows.first).to_have_text("secret")
+    for words in ("hare, fast", "unlisted"):  # its id and its other name
+        expect(window.get_by_text(words).first).to_be_visible()
+    window.get_by_role("button", name="Unpin secret").click()
+    expect(rows.first).to_have_text("Broken")
 
 
 def test_the_profile_is_switched_for_everybody(yard: str, desktop: Page, phone: Page) -> None:
@@ -233,8 +236,12 @@ def test_the_profile_is_switched_for_everybody(yard: str, desktop: Page, phone: 
         page.goto(f"{yard}/ui/models")
     desktop.get_by_label("Profile").first.select_option("quiet")
     expect(phone.get_by_text("“quiet” is active")).to_be_visible()
-    desktop.get_by_label("Profile").first.select_option("None")
-    expect(phone.get_by_text("none is active")).to_be_visible()
+    phone.get_by_role("button", name="More").tap()
+    more = phone.get_by_role("dialog")
+    expect(more.get_by_label("Profile")).to_have_value("quiet")
+    more.get_by_label("Profile").select_option("None")
+    expect(desktop.get_by_text("none is active")).to_be_visible()
+    expect(desktop.get_by_label("Profile").first).to_have_value("")
 
 
 # --- for everybody ---
