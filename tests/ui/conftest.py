@@ -234,8 +234,8 @@ def engine() -> Callable[..., str]:
 
 @pytest.fixture(scope="module")
 def yard(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Swapyard of the module's own: two models that swap, one that loads slowly, one that fails, two that are unlisted
-    (one keeps a key, one passes for ComfyUI), a selector, a profile and a peer."""
+    """A Swapyard of the module's own: two models that swap, one that loads slowly, one that fails, three that are
+    unlisted (one keeps a key, one passes for ComfyUI, one is never loaded), a selector, a profile and a peer."""
     chat = {"in": ["text", "image"], "out": ["text"], "tools": True, "context": 32768}
     config = {
         "startPort": start_port(),
@@ -257,6 +257,7 @@ def yard(start_demo: StartDemo, engine: Callable[..., str], tmp_path_factory: py
             "org/model.v2:q4": {"cmd": engine("dots")},
             "secret": {"cmd": engine("secret", "--api-key", "hunter2"), "unlisted": True, "ttl": 90},
             "comfyui_auto": {"cmd": engine("comfy"), "unlisted": True},
+            "mole": {"cmd": engine("mole"), "unlisted": True},
         },
         "groups": {
             "chat": {"members": ["hare", "tortoise"]},

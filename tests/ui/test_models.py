@@ -148,7 +148,7 @@ def test_the_list_is_grouped_by_group_and_by_family(stopped: str, window: Page) 
     window.get_by_label("Grouped by").select_option("By family")
     expect(headings.first).to_have_text("broken 1")
     window.get_by_label("Search models").fill("hare")
-    expect(headings).to_have_text(["hare 1"])
+    expect(headings).to_have_text(["Lagomorph 1"])
 
 
 def test_on_a_phone_a_name_can_be_read_and_its_button_can_be_hit(stopped: str, phone: Page) -> None:
@@ -476,7 +476,7 @@ def test_the_group_of_a_model_and_whom_its_load_stops(stopped: str, window: Page
 
 
 def test_memory_is_measured_and_says_whether_there_is_room(stopped: str, window: Page) -> None:
-    window.goto(f"{stopped}/ui/model?id=secret&tab=details")
+    window.goto(f"{stopped}/ui/model?id=mole&tab=details")
     card = window.get_by_role("region", name="Memory")
     expect(card).to_contain_text("is known once it has been seen running")
 
