@@ -18,7 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Struct, UnsetType
 
-from swapyard.api import catalog, details, load, parameters, profiles, running, status, transitions
+from swapyard.api import catalog, details, found, load, parameters, profiles, running, status, transitions
 from swapyard.observe import captures, history
 from swapyard.observe.activity import rows as activity
 from swapyard.observe.activity import statistics
@@ -45,6 +45,9 @@ PAYLOADS: dict[str, type[Struct]] = {
     "ModelParameter": parameters.Parameter,
     "CatalogEntry": catalog.Entry,
     "Catalog": catalog.Catalog,
+    "FoundFolder": found.FoundFolder,
+    "FoundFile": found.FoundFile,
+    "Found": found.Found,
     "ModelDetails": details.Details,
     "ModelDetailsList": details.DetailsList,
     "Plan": details.Plan,

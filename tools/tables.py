@@ -231,6 +231,8 @@ def plain_type(kind: Any) -> str:
         return f"list of {plain_type(arguments[0])}"
     if origin is dict:
         return f"map to {plain_type(bare(arguments[1]))}"
+    if origin is types.UnionType and any(get_origin(part) is tuple for part in arguments):
+        return " or ".join(plain_type(part) for part in arguments)
     if origin is types.UnionType:
         return "text, number or true/false"
     if isinstance(kind, type) and issubclass(kind, Struct):

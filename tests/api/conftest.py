@@ -134,6 +134,7 @@ class Yard:
                 hardware=self._hardware,
                 metrics=self._metrics,
                 mask_command=lambda cmd: cmd.replace("s3cret", "***"),
+                model_entry=lambda name, arguments: f"{name}: {' '.join(arguments)}",
                 render_error=render,
                 data_plane=("/v1/chat/completions", "/v1/messages"),
             )

@@ -42,6 +42,11 @@ SPILL = "selectors: {s: {strategy: spillover, targets: [a, b]}}\n"
         ("store: {path: ' '}", "store.path", "the file of the store is needed"),
         ("apiKeys: ['']", "apiKeys[0]", "an empty key would let everybody in"),
         ("apiKeys: [k, 'a b']", "apiKeys[1]", "a key must not contain blanks"),
+        ("modelsDir: ' '", "modelsDir", "the path of a folder is needed"),
+        ("modelsDir: [/tmp, '']", "modelsDir[1]", "the path of a folder is needed"),
+        ('modelsDir: "/a\\0b"', "modelsDir", "the path of a folder is needed"),
+        ("modelsDir: [~nobody-at-all/models]", "modelsDir[0]", "the home of somebody who is unknown here"),
+        ("modelsDir: {path: /tmp}", "modelsDir", "must be a list, got a mapping"),
         ("upstream: {ignorePaths: [ok, 'a(?=b)']}", "upstream.ignorePaths[1]", "look-around"),
         ("upstream: {ignorePaths: ['(']}", "upstream.ignorePaths[0]", "not closed"),
         # models
@@ -424,6 +429,21 @@ def test_peers(load: Any) -> None:
 
 def test_a_peers_key_as_a_file_with_a_line_end_gives_it(load: Any) -> None:
     assert load.resolved('peers: {p: {proxy: "http://h", models: [x], apiKey: "key\\n"}}').peers["p"].api_key == "key"
+
+
+def test_folders_of_models_are_one_or_several_and_may_come_later(
+    load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load.resolved("modelsDir: ~/models").models_dir == (f"{tmp_path}/models",)
+    assert load.resolved("macros: {at: /x}\nmodelsDir: ['${at}/y', ~, ~/z]").models_dir == ("/x/y", f"{tmp_path}/z")
+    assert load.resolved("modelsDir:").models_dir == ()
+    assert load.warnings(f"{AB}modelsDir: {tmp_path}") == []
+    (warning,) = load.warnings(f"{AB}modelsDir: {tmp_path}/later")
+    assert "modelsDir" in warning
+    assert "is no folder at the moment" in warning
+    (warning,) = load.warnings(f"{AB}modelDir: /x")
+    assert "did you mean modelsDir?" in warning
 
 
 def test_the_store_needs_a_place(load: Any, tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ ROWS = [
     Row("sendLoadingState", model("send_loading_state"), True, True, False, NO_BOOL),
     Row("includeAliasesInList", top("include_aliases_in_list"), True, True, False, NO_BOOL),
     Row("apiKeys", top("api_keys"), ["a", "b"], ("a", "b"), (), (["a b"], "a key must not contain blanks")),
+    Row("modelsDir", top("models_dir"), ["/a", "b", "/a"], ("/a", "b"), (), ({}, "must be a list")),
     Row("macros", model("name"), {"x": 7}, "7", Needed("macro ${x} is not defined"),
         ({"x": None}, "must be a string, a number"), (("models.m.name", "${x}"),)),
     Row("groups", top("routing.groups.g.members"), {"g": {"members": ["m"]}}, ("m",), None, NO_MAP),

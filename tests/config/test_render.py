@@ -14,6 +14,7 @@ FULL = """
 healthCheckTimeout: 30
 logTimeFormat: kitchen
 apiKeys: [k1, 0123]
+modelsDir: [/, /tmp]
 performance: {every: 1m30s}
 http: {maxBodyBytes: 1000, headTimeout: 2.5, maxHeadBytes: 9999}
 sendLoadingState: true

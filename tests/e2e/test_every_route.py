@@ -54,6 +54,7 @@ ROWS = (
     Row("GET", "/models/sse", "/models/sse", (200, 'data: {"data":{"status":"loaded"}'), loaded=True),
     Row("GET", "/props", "/props", (200, '{"build_info":"swapyard')),
     Row("GET", "/api/models", "/api/models", (200, '{"models":[')),
+    Row("GET", "/api/models/found", "/api/models/found", (200, '{"enabled":false,')),
     Row("GET", "/api/catalog", "/api/catalog", (200, '{"models":[')),
     Row("GET", "/api/models/{id}", "/api/models/hare", (200, '{"id":"hare"')),
     Row("GET", "/api/models/{id}/plan", "/api/models/hare/plan", (200, '{"model":"hare"')),

@@ -23,6 +23,7 @@ from swapyard.api import (
     catalog,
     details,
     events,
+    found,
     hardware,
     health,
     load,
@@ -59,6 +60,7 @@ def all_routes(services: Services) -> list[Route]:
         *events.routes(services),
         *activity.routes(services),
         *transitions.routes(services),
+        *found.routes(services),  # before the paths that take any model's id
         *details.routes(services),
         *catalog.routes(services),
         *performance.routes(services),

@@ -142,6 +142,7 @@ class Services:
     `hardware`: what the machine is; None when it cannot be told. Takes up to ten seconds.
     `metrics`: the text for Prometheus.
     `mask_command`: a command text with what looks like a secret blotted out.
+    `model_entry`: YAML with the model of this name, which llama.cpp's server serves with these arguments.
     `data_plane`: the paths that the gateway serves itself, for a hint to who mistypes one.
     """
 
@@ -173,5 +174,6 @@ class Services:
     hardware: Callable[[], Awaitable[Snapshot | None]]
     metrics: Callable[[], Awaitable[bytes]]
     mask_command: Callable[[str], str]
+    model_entry: Callable[[str, Sequence[str]], str]
     render_error: RenderError
     data_plane: Collection[str] = ()

@@ -40,6 +40,7 @@ from swapyard.app.progress import Progress
 from swapyard.app.shutdown import end_at_once, shut_down, unfinished
 from swapyard.app.signals import take_signals
 from swapyard.config.command import split_command
+from swapyard.config.entry import LLAMA_SERVER, model_entry
 from swapyard.config.load import Loaded
 from swapyard.config.mask import masked_command
 from swapyard.config.schema import Config
@@ -195,6 +196,7 @@ class App:
             hardware=monitoring.hardware,
             metrics=monitoring.prometheus,
             mask_command=masked_command,
+            model_entry=lambda name, arguments: model_entry(name, LLAMA_SERVER, arguments, sys.platform),
             render_error=render,
             data_plane=tuple(row.path for row in TABLE),
         )

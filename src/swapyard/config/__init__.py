@@ -14,5 +14,5 @@ checks       the rest; clashes: servers at one address; urls, patterns: what URL
 problems     findings with file, line and key
 schema       the result, as the rest of Swapyard sees it
 watch        has anything changed on disk?
-mask, render secrets out of it; back to YAML for people
+mask, render secrets out of it; back to YAML for people; entry: a model to be copied into a file
 """

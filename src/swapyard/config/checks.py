@@ -132,6 +132,26 @@ def api_keys(raw: FileConfig, problems: Problems) -> tuple[str, ...]:
     return raw.api_keys
 
 
+def models_dir(raw: FileConfig, problems: Problems) -> tuple[str, ...]:
+    """The folders, `~` replaced, without repeats. What is not there may come: a disk, or the first download."""
+    given = raw.models_dir
+    folders: dict[str, None] = {}
+    for index, folder in enumerate((given,) if isinstance(given, str) else given):
+        path: Path = ("modelsDir",) if isinstance(given, str) else ("modelsDir", index)
+        if not folder.strip() or "\0" in folder:
+            problems.error(path, "the path of a folder is needed")
+            continue
+        try:
+            place = FilePath(folder).expanduser()
+        except RuntimeError:
+            problems.error(path, f'"{folder}" begins with the home of somebody who is unknown here')
+            continue
+        if not os.path.isdir(place):  # noqa: PTH112 - False for whatever cannot be looked at
+            problems.warn(path, f'"{folder}" is no folder at the moment; its files are offered once it is there')
+        folders[str(place)] = None
+    return tuple(folders)
+
+
 def ignore_paths(raw: FileConfig, problems: Problems) -> tuple[str, ...]:
     """Python patterns for the file's RE2 ones; without any, the default."""
     patterns = []

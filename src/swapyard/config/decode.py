@@ -184,6 +184,16 @@ def list_of(read: Reader) -> Reader:
     return reader
 
 
+def one_or_list_of(read: Reader) -> Reader:
+    """The value, or a tuple of such."""
+    read_list = list_of(read)
+
+    def reader(node: Node, path: Path, context: Context) -> Any:
+        return (read if type(node) is ScalarNode and not is_null(node) else read_list)(node, path, context)
+
+    return reader
+
+
 def map_of(read: Reader, zero: Callable[[], Any]) -> Reader:
     """Null is the empty map; an entry that is null (or wrong) is `zero()`."""
 
@@ -219,7 +229,9 @@ def reader_of(annotation: Any) -> Reader:
                 read = bounded(read, extra.ge)
         return read
     if origin is types.UnionType:
-        return reader_of(next(kind for kind in arguments if kind is not types.NoneType))
+        kind, *others = [kind for kind in arguments if kind is not types.NoneType]
+        is_one_or_list = any(get_origin(other) is tuple for other in others)
+        return one_or_list_of(reader_of(kind)) if is_one_or_list else reader_of(kind)
     if origin is Literal:
         return one_of(arguments)
     if origin is tuple:

@@ -304,6 +304,13 @@ class FileConfig(Struct, rename="camel", kw_only=True, frozen=True):
     include_aliases_in_list: Annotated[bool, doc("List aliases as models too.")] = False
     api_keys: Annotated[Names, doc("Keys that clients must present; none = open.")] = ()
     macros: MacrosBlock = field(default_factory=dict)
+    models_dir: Annotated[
+        str | Names,
+        doc(
+            "Folder with .gguf files, or a list of such: the page offers those that no model uses. Relative to where"
+            " Swapyard runs; ~ is the home directory."
+        ),
+    ] = ()
     models: Annotated[dict[str, FileModel], doc("The models, by id.")] = field(default_factory=dict)
     profiles: Annotated[dict[str, FileProfile], doc("Switchable redirections.")] = field(default_factory=dict)
     selectors: Annotated[dict[str, FileSelector], doc("Names that pick one of several models.")] = field(

@@ -63,6 +63,8 @@ def to_file(config: Config) -> dict[str, Any]:
         file["http"] = changed(config.http)
     if config.api_keys:
         file["apiKeys"] = list(config.api_keys)
+    if config.models_dir:
+        file["modelsDir"] = list(config.models_dir)
     if config.ignore_paths != default.ignore_paths:
         file["upstream"] = {"ignorePaths": [to_re2(pattern) for pattern in config.ignore_paths]}
     if config.preload:

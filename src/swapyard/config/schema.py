@@ -190,6 +190,7 @@ class Config(Struct, frozen=True, rename="camel", kw_only=True):
     send_loading_state: bool = False
     include_aliases_in_list: bool = False
     api_keys: tuple[str, ...] = ()
+    models_dir: tuple[str, ...] = ()
     models: dict[str, Model] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)
     selectors: dict[str, Selector] = field(default_factory=dict)

@@ -13,6 +13,7 @@
     tracing      whether OpenTelemetry traces are asked for (spans: what a request becomes there)
     memory       of a process and its descendants, and what models were seen to hold
     system       processors, memory, network and GPUs of this machine
+    model_files  the .gguf files below some folders
 
 `proxy.recording` feeds what is about requests, `app` what is about models.
 """

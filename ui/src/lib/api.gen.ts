@@ -113,6 +113,30 @@ export interface Catalog {
   models: CatalogEntry[];
 }
 
+export interface FoundFolder {
+  path: string;
+  problem?: string;
+}
+
+export interface FoundFile {
+  name: string;
+  path: string;
+  folder: string;
+  size: number;
+  kind?: "model" | "projector";
+  parts?: number;
+  problem?: string;
+  used_by?: string;
+  yaml?: string;
+}
+
+export interface Found {
+  enabled: boolean;
+  message: string;
+  folders: FoundFolder[];
+  files: FoundFile[];
+}
+
 export interface ModelDetails {
   id: string;
   name: string;
