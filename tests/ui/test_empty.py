@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.ports import start_port
+from tests.ui.axe import complaints
 from tests.ui.conftest import StartDemo, page_of, served
 
 
@@ -41,6 +43,7 @@ def test_without_models_it_is_told_what_to_write_and_where(built: None, browser:
                 page.goto(f"{running.address}/ui/")
                 expect(page.get_by_text("No models are configured yet.")).to_be_visible()
                 expect(page.get_by_text("It is being watched")).to_be_visible()
+                expect(page.get_by_text("Write modelsDir: /path/to/models there")).to_be_visible()
                 assert copied(page, "Copy the path") == str(path)
                 example = copied(page, "Copy the example")
                 page.get_by_role("link", name="configuration", exact=True).click()
@@ -61,6 +64,45 @@ def test_without_models_it_is_told_what_to_write_and_where(built: None, browser:
         page.goto(f"{running.address}/ui/")
         expect(page.get_by_text("--watch-config")).to_be_visible()  # nobody watches this one
         expect(page.get_by_text("It is being watched")).to_have_count(0)
+
+
+def test_files_that_could_be_models_are_found_and_written_out(browser: Browser, axe: str, tmp_path: Path) -> None:
+    folder = tmp_path / "my models"
+    for name in ("qwen 3 #4.gguf", "yes.gguf", "see/llava.gguf", "see/mmproj.gguf", "big-00001-of-00002.gguf"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"GGUF")
+    path = tmp_path / "config.yaml"
+    setting = f"modelsDir: [{json.dumps(str(folder))}, /nowhere/at/all]\n"
+    path.write_text(setting)
+    with served("--config", str(path)) as running:
+
+        def write(text: str) -> None:
+            path.write_text(text)
+            running.process.send_signal(signal.SIGHUP)
+
+        for size in ("phone", "desktop"):
+            with page_of(browser, size, bypass_csp=True) as page:
+                page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+                page.goto(f"{running.address}/ui/")
+                expect(page.get_by_text(f"Found 3 .gguf files in {folder}. ")).to_be_visible()
+                expect(page.get_by_text("/nowhere/at/all: it does not exist.")).to_be_visible()
+                expect(page.get_by_text("big-00001-of-00002.gguf: 1 of its 2 parts are here.")).to_be_visible()
+                expect(page.get_by_text("modelsDir: /path/to/models")).to_have_count(0)
+                assert complaints(page, axe) == []
+                text = copied(page, "Copy the configuration")
+                assert text.count("cmd:") == 3
+                write(setting + "".join(text.splitlines(keepends=True)[:3]))  # the first of them
+                expect(page.get_by_role("button", name="Load qwen-3-4")).to_be_visible()  # by itself
+                page.goto(f"{running.address}/ui/models")
+                page.get_by_text(f"2 more .gguf files (8 B) in {folder} that no model uses").click()
+                assert complaints(page, axe) == []
+                rest = copied(page, "Copy the configuration")
+                assert f"--mmproj '{folder}/see/mmproj.gguf'" in rest
+                write(path.read_text() + rest.removeprefix("models:\n"))
+                expect(page.get_by_role("link", name="yes", exact=True)).to_be_visible()
+                expect(page.get_by_text("can be used")).to_have_text(re.compile("^Not all of .* can be used$"))
+                write(setting)
+                expect(page.get_by_text("No models are configured yet.")).to_be_visible()
 
 
 def test_the_first_request_is_there_to_be_copied(fresh: str, desktop: Page) -> None:
