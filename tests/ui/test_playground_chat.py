@@ -244,6 +244,14 @@ def test_markdown_code_and_formulas_are_drawn(stage: str, window: Page) -> None:
     expect(answer.locator("td")).to_have_count(2)
     expect(answer.locator(".hljs-keyword").first).to_have_text("def")
     expect(answer.locator(".katex-html")).to_be_visible()
+    window.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    for label, copied in (
+        ("Copy this answer", text),
+        ("Copy this code", "def f(): return 'x'"),
+        ("Copy this message", "Show"),
+    ):
+        window.get_by_role("button", name=label).click()
+        window.wait_for_function("text => window.copied?.trim() === text", arg=copied)
     expect(window.locator("h1")).to_have_count(1)
     answer.get_by_role("button", name="Show its plain text").click()
     expect(answer.locator("pre.raw")).to_contain_text("| 1 | 2 |")
@@ -381,6 +389,14 @@ def test_an_answer_goes_on_while_another_page_is_looked_at(stage: str, window: P
     expect(answers(window).last).to_contain_text("599 600")
 
 
+# Files of these names and sizes, in bytes.
+DROP = """(field, files) => {
+    const transfer = new DataTransfer();
+    for (const [name, size] of files) transfer.items.add(new File([new Uint8Array(size)], name, { type: "image/png" }));
+    field.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+}"""
+
+
 def test_pictures_are_chosen_pasted_and_dropped(stage: str, window: Page) -> None:
     begin(window, stage)
     choice = FilePayload(name="one.png", mimeType="image/png", buffer=PIXEL)
@@ -407,6 +423,13 @@ def test_pictures_are_chosen_pasted_and_dropped(stage: str, window: Page) -> Non
         FilePayload(name="x.svg", mimeType="image/svg+xml", buffer=b"<svg/>")
     )
     expect(window.get_by_role("alert")).to_contain_text("x.svg is no JPEG")
+    field.evaluate(DROP, [["big.png", 20 * 1024 * 1024 + 1]])
+    expect(window.get_by_role("alert")).to_have_text("big.png is larger than 20 MiB.")
+    field.evaluate(DROP, [[f"{n}.png", n] for n in range(1, 5)])
+    expect(window.get_by_role("alert")).to_have_text("Not more than 5 pictures go along at once.")
+    expect(pictures).to_have_count(5)
+    for at in (5, 4, 3):
+        window.get_by_role("button", name=f"Take picture {at} away").click()
     body = sent(window, lambda: write(window, "What is this?"))
     kinds = [part["type"] for part in body["messages"][0]["content"]]
     assert kinds == ["text", "image_url", "image_url"]
@@ -486,6 +509,28 @@ def test_the_picker_finds_models_by_alias_and_tells_their_state(stage: str, wind
     expect(window.get_by_role("button", name="Model: fast")).to_be_visible()
 
 
+def test_models_that_are_made_for_something_else_are_offered_when_they_are_asked_for(demo: str, window: Page) -> None:
+    begin(window, demo)
+    window.get_by_role("button", name=re.compile("^Model: ")).click()
+    chats = ["Whichever", "Hare", "Magpie", "Tortoise"]
+    offered = window.get_by_role("option").filter(has=window.locator("svg"))
+    for name in chats:
+        expect(offered.filter(has_text=name)).to_have_count(1)
+    expect(offered).to_have_count(len(chats))
+    window.get_by_role("combobox", name="Search model").fill("owl")
+    expect(window.get_by_text("No model for this has these words.")).to_be_visible()
+    window.get_by_role("button", name="Show 1 model made for something else").click()
+    window.get_by_role("option", name="Owl").click()
+    window.get_by_role("button", name="Model: Owl").click()
+    expect(window.get_by_role("option", name="Owl")).to_be_visible()  # as what is chosen
+    expect(window.get_by_role("option", name="Parrot")).to_have_count(0)
+    window.goto(f"{demo}/ui/playground/load-test")
+    expect(window.get_by_role("button", name="Add a request to Hare")).to_be_visible()
+    expect(window.get_by_role("button", name="Add a request to Owl")).to_have_count(0)
+    window.get_by_role("button", name="Show 4 models made for something else").click()
+    expect(window.get_by_role("button", name="Add a request to Owl")).to_be_visible()
+
+
 def test_the_conversation_follows_its_end_until_somebody_scrolls_up(stage: str, window: Page) -> None:
     begin(window, stage)
     ask(window, "count to 900")
@@ -506,10 +551,18 @@ def test_the_conversation_follows_its_end_until_somebody_scrolls_up(stage: str, 
 
 def test_a_long_message_is_written_in_a_large_field(stage: str, window: Page) -> None:
     begin(window, stage)
-    window.get_by_role("button", name="Write in a large field").click()
-    window.get_by_role("dialog").get_by_role("textbox").fill("One\ntwo")
-    window.get_by_role("button", name="Done").click()
-    expect(window.get_by_role("textbox", name="Message", exact=True)).to_have_value("One\ntwo")
+    field = window.get_by_role("textbox", name="Message", exact=True)
+    field.press_sequentially("One")
+    window.keyboard.press("Shift+Enter")
+    field.press_sequentially("two")
+    expect(field).to_have_value("One\ntwo")
+    expect(window.locator("article")).to_have_count(0)  # nothing was sent
+    for way, kept in (("Cancel", "One\ntwo"), ("Done", "Three\nfour")):
+        window.get_by_role("button", name="Write in a large field").click()
+        window.get_by_role("dialog").get_by_role("textbox").fill("Three\nfour")
+        window.get_by_role("dialog").get_by_role("button", name=way, exact=True).click()
+        expect(field).to_have_value(kept)
+    assert sent(window, lambda: field.press("Enter"))["messages"] == [{"role": "user", "content": "Three\nfour"}]
 
 
 def test_the_key_of_the_sign_in_is_sent(

@@ -59,6 +59,40 @@ def body_of(words: list[str]) -> Any:
     return json.loads(words[words.index("-d") + 1])
 
 
+def of_chameleon(page: Page) -> None:
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("a door")
+
+
+def of_parrot(page: Page) -> None:
+    page.get_by_role("textbox", name="Text").fill("Good morning")
+
+
+def to_parrot(page: Page) -> None:
+    page.locator("input[type=file]").set_input_files(SOUND)
+
+
+def as_it_is(_: Page) -> None: ...
+
+
+def test_what_takes_too_long_is_cancelled_and_no_failure(demo: str, window: Page) -> None:
+    for tool, fill, go, path in (
+        ("images", of_chameleon, "Generate", "v1/images/generations"),
+        ("speech", of_parrot, "Speak", "v1/audio/speech"),
+        ("transcription", to_parrot, "Transcribe", "v1/audio/transcriptions"),
+        ("rerank", as_it_is, "Rerank", "v1/rerank"),
+    ):
+        window.route(f"**/{path}", lambda _: None)  # never answered
+        window.goto(f"{demo}/ui/playground/{tool}")
+        fill(window)
+        button = window.get_by_role("button", name=go, exact=True)
+        with window.expect_request(f"**/{path}"):
+            button.click()
+        with window.expect_event("requestfailed", lambda request, path=path: request.url.endswith(path)):
+            window.get_by_role("button", name="Cancel", exact=True).click()
+        expect(button).to_be_enabled()
+        expect(window.get_by_role("alert")).to_have_count(0)
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_every_tool_has_its_own_address(demo: str, window: Page, tool: str) -> None:
     window.goto(f"{demo}/ui/playground/{tool}")
@@ -134,7 +168,20 @@ def test_what_a_model_cannot_do_is_told_where_the_result_would_stand(demo: str, 
 
 
 def test_speech_is_made_with_the_voices_of_the_model(demo: str, window: Page) -> None:
+    asked_for = f"{demo}/v1/audio/voices?model=parrot"
+    window.route(asked_for, lambda route: route.fulfill(status=503, json={}))  # so that they are not known yet
     window.goto(f"{demo}/ui/playground/speech")
+    voice = window.get_by_label("Voice", exact=True)
+    expect(voice).to_have_value("")
+    expect(window.get_by_text("Proposed are OpenAI's.")).to_be_visible()
+    text = window.get_by_role("textbox", name="Text")
+    text.fill("Hello")
+    for name in ("", "nova"):
+        voice.fill(name)
+        with window.expect_request("**/v1/audio/speech") as asked:
+            window.get_by_role("button", name="Speak").click()
+        assert (asked.value.post_data_json or {}).get("voice", "") == name
+    window.unroute(asked_for)
     window.get_by_role("button", name="Ask the model for its voices").click()
     expect(window.get_by_text("The voices of this model")).to_be_visible()
     window.get_by_label("Voice", exact=True).select_option("basso")
@@ -154,9 +201,9 @@ def test_speech_is_made_with_the_voices_of_the_model(demo: str, window: Page) ->
     address, words = copied_as_curl(window)
     assert (address, body_of(words)) == (asked.value.url, asked.value.post_data_json)
     assert words[-2:] == ["-o", "speech.wav"]
-    expect(window.locator("audio")).to_be_visible()
+    expect(window.locator("audio")).to_have_count(3)
     with window.expect_download() as download:
-        window.get_by_role("button", name="Download").click()
+        window.get_by_role("button", name="Download").first.click()
     assert re.fullmatch(r"basso-\d{6}\.wav", download.value.suggested_filename)  # what came is what counts
     window.get_by_role("button", name="Clear").click()
     expect(window.locator("audio")).to_have_count(0)
@@ -197,9 +244,12 @@ def test_a_sound_is_transcribed_in_every_format(demo: str, window: Page) -> None
             ["model", "parrot"], ["response_format", form], ["language", "en"],
             ["prompt", "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"], ["file", "hello.wav"],
         ]  # fmt: skip
-    expect(window.get_by_role("button", name="Copy", exact=True)).to_be_visible()
     address, words = copied_as_curl(window)
     assert address == f"{demo}/v1/audio/transcriptions"
+    window.get_by_role("button", name="Copy", exact=True).click()
+    expect(window.get_by_role("button", name="Copied", exact=True).last).to_be_visible()
+    assert window.evaluate("window.copied").startswith("WEBVTT\n")
+    window.get_by_label("Format").select_option("verbose_json")
     assert words[::2] == ["-F"] * len(fields)
     assert words[1::2] == [f"{name}={'@' if name == 'file' else ''}{value}" for name, value in fields]
     window.get_by_role("button", name="Clear").click()
@@ -234,6 +284,10 @@ def test_documents_are_ranked_and_sorted(demo: str, window: Page) -> None:
     rows = window.get_by_role("table").locator("tbody tr")
     expect(rows).to_have_count(4)
     expect(rows.first).to_contain_text("+1.000")
+    poor = rows.filter(has_text="owl").locator("td").first
+    expect(poor).to_have_text("0.000")
+    quiet = rows.first.locator("td:nth-child(2)").evaluate("cell => getComputedStyle(cell).color")
+    expect(poor.locator("span")).to_have_css("color", quiet)  # a low score is no failure
     expect(window.get_by_text(re.compile(r"\d+ tokens"))).to_be_visible()
     order = [rows.locator("td:nth-child(2)").all_inner_texts()]
     for _ in range(2):

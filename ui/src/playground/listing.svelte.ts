@@ -11,6 +11,9 @@ export interface Listed {
   /** As models' states are called; "" for what is served elsewhere. */
   state: string;
   capabilities: Record<string, boolean>;
+  /** What it takes and what it gives, such as `text`; empty where the configuration does not tell. */
+  takes: readonly string[];
+  gives: readonly string[];
   aliases: string[];
   /** Of an alias: whose it is. */
   of: string;
@@ -26,12 +29,12 @@ interface Raw {
   name?: string;
   description?: string;
   capabilities?: Record<string, boolean>;
+  architecture?: { input_modalities?: string[]; output_modalities?: string[] };
   status?: { value?: string };
   meta?: { llamaswap?: { type?: Listed["type"]; aliases?: string[]; modelID?: string } };
 }
 
-/** What is made for something else than chatting. Not every configuration tells it, and of embeddings none can: then names do. */
-const SPECIAL = ["reranker", "audio_speech", "audio_transcriptions", "image_generation", "image_to_image"];
+/** Not every configuration tells what a model is made for, and of embeddings none can: then names do. */
 const SPECIAL_NAMES = /\b(?:embed|rerank|whisper|tts\b|flux|sdxl|stable-diffusion)/i;
 const STATES: Record<string, string> = { loaded: "ready", loading: "starting", unloaded: "stopped" };
 
@@ -100,20 +103,29 @@ function listed(raw: Raw): Listed {
     type,
     state: type === "peer" || type === "profile" ? "" : (STATES[raw.status?.value ?? ""] ?? "stopped"),
     capabilities: raw.capabilities ?? {},
+    takes: raw.architecture?.input_modalities ?? [],
+    gives: raw.architecture?.output_modalities ?? [],
     aliases: about.aliases ?? [],
     of: about.modelID ?? "",
   };
 }
 
-/** In the order of the picker: what can do it first. `search` finds every word in id, name, description and aliases. */
-export function grouped(all: readonly Listed[], can: readonly string[], search = ""): Group[] {
+/** What has every word in its id, name, description or aliases, in two parts: what may do it, and what is known to be made for
+ * something else. `can`: capabilities of which one is needed; none: it has to chat. */
+export function divided(all: readonly Listed[], can: readonly string[], search = ""): { fit: Listed[]; unfit: Listed[] } {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const matches = (model: Listed): boolean => {
     const text = [model.id, model.name, model.description, ...model.aliases].join("\n").toLowerCase();
     return words.every((word) => text.includes(word));
   };
   // Aliases that are listed by themselves stand under their model anyway.
-  const found = all.filter((model) => model.type !== "alias" && matches(model)).sort((a, b) => natural(a.name, b.name) || natural(a.id, b.id));
+  const found = all.filter((model) => model.type !== "alias" && matches(model));
+  return { fit: found.filter((model) => mayDo(model, can)), unfit: found.filter((model) => !mayDo(model, can)) };
+}
+
+/** In the order of the picker: what can do it first. */
+export function grouped(models: readonly Listed[], can: readonly string[]): Group[] {
+  const found = [...models].sort((a, b) => natural(a.name, b.name) || natural(a.id, b.id));
   const able = found.filter((model) => can.some((each) => model.capabilities[each]));
   const rest = found.filter((model) => !able.includes(model));
   const of = (type: Listed["type"]): Listed[] => rest.filter((model) => model.type === type);
@@ -136,8 +148,16 @@ export function firstOf(all: readonly Listed[], can: readonly string[], chosen: 
   return (ready.find((model) => model.type === "model") ?? ready[0] ?? selector ?? able.find((model) => model.type === "model") ?? able[0] ?? all[0])?.id ?? "";
 }
 
-function isForChats(model: Listed): boolean {
-  return !SPECIAL.some((each) => model.capabilities[each]) && ![model.id, model.name, ...model.aliases].some((name) => SPECIAL_NAMES.test(name));
+function mayDo(model: Listed, can: readonly string[]): boolean {
+  if (!can.length) return isForChats(model);
+  return can.some((each) => model.capabilities[each]) || !Object.keys(model.capabilities).length;
+}
+
+/** Text in, text out, and neither scores nor (without tools) a voice. */
+function isForChats({ id, name, aliases, capabilities, takes, gives }: Listed): boolean {
+  if (capabilities.reranker || (capabilities.audio_speech && !capabilities.function_calling)) return false;
+  if ([takes, gives].some((kinds) => kinds.length && !kinds.includes("text"))) return false;
+  return ![id, name, ...aliases].some((each) => SPECIAL_NAMES.test(each));
 }
 
 export const listing = new Listing();

@@ -2,14 +2,14 @@ import { describe, expect, test } from "vitest";
 import type { Answering } from "./answering.svelte";
 import { curlForm, curlJson } from "./curl";
 import { edit, openai, sdapi, urlsOf } from "./images/pictures.svelte";
-import { type Listed, firstOf, grouped } from "./listing.svelte";
+import { type Listed, divided, firstOf, grouped } from "./listing.svelte";
 import { asCsv, totalsOf } from "./load/load_test.svelte";
 import { parsed, scoresIn, sorted } from "./rerank/ranking.svelte";
 import { endingOf, voicesIn } from "./speech/speaking.svelte";
 import { heardIn, isSound } from "./transcription/listening.svelte";
 
 function model(id: string, more: Partial<Listed> = {}): Listed {
-  return { id, name: id, description: "", type: "model", state: "stopped", capabilities: {}, aliases: [], of: "", ...more };
+  return { id, name: id, description: "", type: "model", state: "stopped", capabilities: {}, takes: [], gives: [], aliases: [], of: "", ...more };
 }
 
 describe("the model picker", () => {
@@ -25,8 +25,24 @@ describe("the model picker", () => {
   });
 
   test("finds by alias, and by every word", () => {
-    expect(grouped(all, [], "nine").flatMap((group) => group.models.map((each) => each.id))).toEqual(["model-9"]);
-    expect(grouped(all, [], "model 10").flatMap((group) => group.models.map((each) => each.id))).toEqual(["model-10"]);
+    expect(divided(all, [], "nine").fit.map((each) => each.id)).toEqual(["model-9"]);
+    expect(divided(all, [], "model 10").fit.map((each) => each.id)).toEqual(["model-10"]);
+  });
+
+  test("tells apart what is made for something else, as far as that is known", () => {
+    const made = [
+      model("whisper", { capabilities: { audio_transcriptions: true }, takes: ["audio"], gives: ["text"] }),
+      model("omni", { capabilities: { audio_transcriptions: true }, takes: ["text", "audio"], gives: ["text"] }),
+      model("parrot", { capabilities: { audio_speech: true, audio_transcriptions: true }, takes: ["text", "audio"], gives: ["text", "audio"] }),
+      model("talker", { capabilities: { audio_speech: true, function_calling: true }, takes: ["text", "audio"], gives: ["text", "audio"] }),
+      model("painter", { capabilities: { image_generation: true }, takes: ["text"], gives: ["image"] }),
+      model("rank", { capabilities: { reranker: true } }),
+      model("bge", { aliases: ["text-embedding-3"] }),
+      model("unknown"),
+    ];
+    const names = (can: string[]): string[][] => Object.values(divided(made, can)).map((part) => part.map(({ id }) => id));
+    expect(names([])).toEqual([["omni", "talker", "unknown"], ["whisper", "parrot", "painter", "rank", "bge"]]);
+    expect(names(["audio_transcriptions"])).toEqual([["whisper", "omni", "parrot", "bge", "unknown"], ["talker", "painter", "rank"]]);
   });
 
   test("begins with what was chosen, else with what can do it and is ready, else with a selector", () => {

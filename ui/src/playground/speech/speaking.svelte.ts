@@ -4,13 +4,14 @@ import { ask, askJson } from "../asking";
 import { Jobs } from "../job.svelte";
 
 export const CAN = ["audio_speech"];
-/** OpenAI's: what is offered until the model was asked for its own. */
-const VOICES: readonly string[] = ["alloy", "echo", "fable", "nova", "onyx", "sage", "shimmer"];
+/** OpenAI's: what a field proposes until the model was asked for its own. */
+export const OPENAI_VOICES: readonly string[] = ["alloy", "echo", "fable", "nova", "onyx", "sage", "shimmer"];
 export const FORMATS = ["mp3", "wav", "opus", "aac", "flac"];
 const KEPT = 20; // sounds in the page's memory
 
 interface Wanted {
   model: string;
+  /** Empty: the model's own choice. */
   voice: string;
   format: string;
   speed: number;
@@ -30,7 +31,7 @@ export interface Sound {
 
 class Speaking {
   text = $state("");
-  wanted = $state<Wanted>({ model: "", voice: "alloy", format: "mp3", speed: 1, autoplay: true, ...load<Partial<Wanted>>("playground.speech", {}) });
+  wanted = $state<Wanted>({ model: "", voice: "", format: "mp3", speed: 1, autoplay: true, ...load<Partial<Wanted>>("playground.speech", {}) });
   sounds = $state.raw<readonly Sound[]>([]);
   /** The one that is played as soon as it is shown. */
   fresh = $state(0);
@@ -39,28 +40,27 @@ class Speaking {
   #known = $state<Record<string, string[]>>(load("playground.speech.voices", {}));
   #last = 0;
 
-  /** Of the chosen model, as far as it was asked. */
-  get voices(): readonly string[] {
-    return this.#known[this.wanted.model] ?? VOICES;
-  }
-
-  get hasOwn(): boolean {
-    return this.wanted.model in this.#known;
+  /** Of the chosen model; null: it was not asked. */
+  get voices(): readonly string[] | null {
+    return this.#known[this.wanted.model] ?? null;
   }
 
   keep(): void {
     save("playground.speech", this.wanted);
   }
 
+  /** A voice that is another model's is not taken along. */
   choose(model: string): void {
+    const { voice } = this.wanted;
+    const wasOfAnother = this.wanted.model !== model && this.voices?.includes(voice);
     this.wanted.model = model;
-    if (!this.voices.includes(this.wanted.voice)) this.wanted.voice = this.voices[0] ?? "";
+    if (this.voices ? !this.voices.includes(voice) : wasOfAnother) this.wanted.voice = this.voices?.[0] ?? "";
     this.keep();
   }
 
   request(): { path: string; body: Record<string, unknown> } {
     const { model, voice, format, speed } = $state.snapshot(this.wanted);
-    return { path: "v1/audio/speech", body: { model, input: this.text, voice, response_format: format, ...(speed !== 1 ? { speed } : {}) } };
+    return { path: "v1/audio/speech", body: { model, input: this.text, ...(voice.trim() ? { voice: voice.trim() } : {}), response_format: format, ...(speed !== 1 ? { speed } : {}) } };
   }
 
   speak(): Promise<void> {
