@@ -11,7 +11,7 @@ from tests.ui.conftest import page_of
 PAGES = [
     "", "models?unlisted=1", "models?group=group&sort=used", "model?id=tortoise", "model?id=hare&tab=details",
     "model?id=broken&tab=details", "model?id=hare&tab=snippets",
-    "model?id=hare&tab=logs", "model?id=nobody", "activity", "timeline",
+    "model?id=hare&tab=logs", "model?id=nobody", "model?id=attic%2Fllama", "activity", "timeline",
     "playground/chat", "playground/images", "playground/speech",
     "playground/transcription", "playground/rerank", "playground/load-test", "logs", "performance", "hardware",
     "manual/configuration", "manual/keys",

@@ -1,19 +1,41 @@
-"""What opens on the pages of requests, logs and the timeline, as axe sees it (WCAG 2.2 AA), in every theme."""
+"""What opens on pages, and what comes of what is done there, as axe sees it (WCAG 2.2 AA), in every theme."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 from tests.ui.axe import ACCENTS, complaints
 from tests.ui.conftest import page_of
+from tests.ui.front import Front
 
 StartDemo = Callable[..., AbstractContextManager[str]]
 ANSWERED = 60.0  # seconds
+SAID = """# Hares
+
+> They *run*.
+
+1. [Link](https://example.org), `code`
+
+| name | speed |
+|------|------:|
+| hare |    70 |
+
+```python
+@cached  # for ever
+def run(times: int = 3) -> str:
+    return f"{times} rounds" if times > 1 else None
+```
+
+$$\\frac{1}{2} + \\sqrt{x}$$
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +83,17 @@ def marks(page: Page) -> None:
 
 
 def answered(page: Page) -> None:
-    page.get_by_role("textbox", name="Message", exact=True).fill("Who are you?")
-    page.keyboard.press("Enter")
-    expect(page.locator("article.answer dt", has_text="finish")).to_be_visible()
+    events = [{"choices": [{"delta": {"reasoning_content": "Hm."}}]}, {"choices": [{"delta": {"content": SAID}}]}]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    message = page.get_by_role("textbox", name="Message", exact=True)
+    message.fill("Who are you?")
+    message.press("Enter")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    for drawn in (".hljs-keyword", ".katex-html", "td"):
+        expect(page.locator(f"article.answer {drawn}").first).to_be_visible()
+    message.fill("And now?")
+    page.unroute_all()
 
 
 def chat_settings(page: Page) -> None:
@@ -76,6 +106,38 @@ def ranked(page: Page) -> None:
     expect(page.get_by_role("table")).to_be_visible()
 
 
+def pictured(page: Page) -> None:
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("a red door")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("img", name="a red door")).to_be_visible()
+
+
+def spoken(page: Page) -> None:
+    page.get_by_role("textbox", name="Text").fill("Good morning")
+    page.get_by_role("button", name="Speak").click()
+    expect(page.locator("audio")).to_be_visible()
+
+
+def transcribed(page: Page) -> None:
+    sound = FilePayload(name="hello.wav", mimeType="audio/wav", buffer=b"RIFF\x24\x00\x00\x00WAVE")
+    page.locator("input[type=file]").set_input_files(sound)
+    page.get_by_label("Format").select_option("verbose_json")
+    page.get_by_role("button", name="Transcribe").click()
+    expect(page.get_by_role("region", name="Transcription: result").get_by_role("list")).to_be_visible()
+
+
+def measured(page: Page) -> None:
+    page.get_by_role("button", name="Add a request to Magpie").click()
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.get_by_text("1 of 1 done")).to_be_visible()
+
+
+def others(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("^Model: ")).click()
+    page.get_by_role("button", name="made for something else").click()
+    expect(page.get_by_role("option", name="Owl")).to_be_visible()
+
+
 def shortcuts(page: Page) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
@@ -83,10 +145,8 @@ def shortcuts(page: Page) -> None:
 
 def refused(page: Page) -> None:
     """A toast, and what is loaded behind it."""
-    page.route("**/api/models/load/*", lambda route: route.fulfill(status=503, json={"error": {"message": "busy"}}))
-    page.get_by_role("button", name="Load Parrot").click()
-    if (question := page.get_by_role("dialog").get_by_role("button", name="Load Parrot")).count():
-        question.click()
+    page.route("**/api/models/unload/*", lambda route: route.fulfill(status=503, json={"error": {"message": "busy"}}))
+    page.get_by_role("button", name="Unload Owl").click()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     page.unroute_all()
 
@@ -110,7 +170,9 @@ VIEWS = [
     ("timeline", detail), ("timeline?view=table", nothing), ("timeline?end=1000000000", nothing),
     ("logs?filter=e", marks), ("logs?filter=(", nothing), ("logs?source=hare", nothing), ("logs?at=1000", nothing),
     ("logs?panel=proxy&panel=upstream", nothing), ("activity?text=hare", nothing),
-    ("playground/chat?model=magpie", answered), ("playground/chat", chat_settings), ("playground/rerank", ranked),
+    ("playground/chat", chat_settings), ("playground/chat", others), ("playground/images", pictured),
+    ("playground/speech", spoken), ("playground/transcription", transcribed), ("playground/rerank", ranked),
+    ("playground/load-test", measured), ("playground/chat?model=magpie", answered),
     ("", shortcuts), ("", refused), ("", more), ("settings", reset),
 ]  # fmt: skip
 
@@ -130,5 +192,50 @@ def test_axe_finds_nothing_in_what_opens(lively: str, browser: Browser, axe: str
         if size == "desktop":  # colours are the same on phones
             page.goto(f"{lively}/ui/settings")
             page.get_by_label("Dense").check()
+            page.goto(f"{lively}/ui/playground/chat?model=magpie")
+            answered(page)
             assert complaints(page, axe, accents=ACCENTS) == []
     assert found == {}
+
+
+def ask(address: str, model: str, text: str) -> None:
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": text}]}
+    with contextlib.suppress(httpx.HTTPError):  # its model goes at the end of the test
+        httpx.post(f"{address}/v1/chat/completions", json=body, timeout=ANSWERED)
+
+
+def test_axe_finds_nothing_where_models_load_and_wait_and_the_connection_is_lost(
+    stopped: str, browser: Browser, axe: str, front: Callable[..., AbstractContextManager[Front]]
+) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    httpx.post(f"{stopped}/api/models/load/snail?wait=false", timeout=30)
+    for model, text in (("hare", "count to 100000"), ("tortoise", "I wait.")):
+        threading.Thread(target=ask, args=(stopped, model, text), daemon=True).start()
+    with front(stopped) as proxy:
+        for size in ("phone", "desktop"):
+            with page_of(browser, size, lost=True, bypass_csp=True) as page:
+                assert seen(page, axe, proxy, question=size == "phone") == {}
+
+
+def seen(page: Page, axe: str, proxy: Front, *, question: bool) -> dict[str, list[str]]:
+    """`question`: what would have to go is told in a dialog, and not before the click."""
+    page.goto(f"{proxy.address}/ui/")
+    expect(page.get_by_role("progressbar", name="Loading Snail")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waiting")).to_be_visible()
+    page.route("**/api/models/unload/*", lambda route: route.fulfill(status=503, json={"error": {"message": "busy"}}))
+    page.get_by_role("button", name="Unload Hare").click()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    page.unroute_all()
+    found = {"busy": complaints(page, axe)}
+    page.get_by_role("button", name="Dismiss").click()
+    if question:
+        page.get_by_role("button", name="Load org/model.v2:q4").tap()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Unloads Hare")
+        found["question"] = complaints(page, axe)
+        dialog.get_by_role("button", name="Cancel").tap()
+    proxy.stop()
+    expect(page.get_by_role("alert").filter(has_text="No connection to Swapyard.")).to_be_visible()
+    found["lost"] = complaints(page, axe)
+    proxy.start()
+    return {view: said for view, said in found.items() if said}

@@ -33,17 +33,18 @@ def copied(page: Page, label: str) -> str:
     return text
 
 
-def test_without_models_it_is_told_what_to_write_and_where(built: None, browser: Browser, tmp_path: Path) -> None:
+def test_without_models_it_is_told_what_to_write_and_where(built: None, browser: Browser, axe: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("models: {}\n")
     with served("--config", str(path), "--watch-config") as running:
         for size in ("phone", "desktop"):
-            with page_of(browser, size) as page:
+            with page_of(browser, size, bypass_csp=True) as page:
                 page.context.grant_permissions(["clipboard-read", "clipboard-write"])
                 page.goto(f"{running.address}/ui/")
                 expect(page.get_by_text("No models are configured yet.")).to_be_visible()
                 expect(page.get_by_text("It is being watched")).to_be_visible()
                 expect(page.get_by_text("Write modelsDir: /path/to/models there")).to_be_visible()
+                assert complaints(page, axe) == []
                 assert copied(page, "Copy the path") == str(path)
                 example = copied(page, "Copy the example")
                 page.get_by_role("link", name="configuration", exact=True).click()

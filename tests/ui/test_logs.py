@@ -111,8 +111,11 @@ def test_lines_wrap_grow_are_copied_downloaded_and_cleared(talkative: str, windo
     wrap = window.get_by_role("button", name="Wrap long lines")
     wrap.click()
     expect(log).to_have_css("white-space", "pre")
-    window.get_by_role("button", name="Larger text").click()
-    expect(log).to_have_css("font-size", "13px")
+    window.get_by_role("button", name="Smaller text").click()
+    expect(log).to_have_css("font-size", "11px")
+    for size in ("12px", "13px"):
+        window.get_by_role("button", name="Larger text").click()
+        expect(log).to_have_css("font-size", size)
     window.reload()
     expect(log).to_have_css("font-size", "13px")
     expect(wrap).to_have_attribute("aria-pressed", "false")

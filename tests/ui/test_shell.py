@@ -383,6 +383,13 @@ def test_the_page_works_below_a_prefix(stopped: str, desktop: Page, front: Calla
         desktop.get_by_role("link", name="Settings").click()
         assert desktop.url == f"{proxy.address}/ui/settings"
         expect(desktop.get_by_text(f"{proxy.address}/v1").first).to_be_visible()
+        manifest = desktop.locator("link[rel=manifest]").evaluate("link => link.href")
+        told = httpx.get(manifest).json()
+        assert told["display"] == "standalone"
+        for place in (told["start_url"], told["scope"]):
+            assert urljoin(manifest, place) == f"{proxy.address}/ui/"
+        for icon in told["icons"]:
+            assert httpx.get(urljoin(manifest, icon["src"])).headers["content-type"] == icon["type"]
 
 
 def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
@@ -400,6 +407,21 @@ def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
                 sign_in_and_out(page, address, axe)
 
 
+# Everything that a page can keep in a browser, as text; of IndexedDB one text per store.
+KEPT = """async () => {
+  const done = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result) })
+  const stores = []
+  for (const { name } of await indexedDB.databases()) {
+    const base = await done(indexedDB.open(name))
+    for (const store of base.objectStoreNames) {
+      stores.push(JSON.stringify(await done(base.transaction(store).objectStore(store).getAll())))
+    }
+    base.close()
+  }
+  return { localStorage: JSON.stringify(localStorage), sessionStorage: JSON.stringify(sessionStorage), indexedDB: stores }
+}"""
+
+
 def sign_in_and_out(page: Page, address: str, axe: str) -> None:
     page.goto(f"{address}/ui/models")
     field = page.get_by_label("API key")
@@ -413,11 +435,14 @@ def sign_in_and_out(page: Page, address: str, axe: str) -> None:
     expect(page.get_by_role("button", name="Load hare")).to_be_enabled()
     page.reload()
     expect(page.get_by_role("link", name="hare", exact=True)).to_be_visible()
-    kept = {
-        store: page.evaluate(f"JSON.stringify({store})").count("sk-right") for store in ("localStorage", "sessionStorage")
-    }
-    assert kept == {"localStorage": 0, "sessionStorage": 1}
-    assert "sk-right" not in page.evaluate("document.cookie")
+    page.goto(f"{address}/ui/playground/chat?model=hare")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Who are you?")
+    page.keyboard.press("Enter")
+    expect(page.locator("article.answer")).to_contain_text("This is hare.")  # so that everything that is kept is there
+    kept = page.evaluate(KEPT)
+    assert "Who are you?" in kept.pop("indexedDB")[0]
+    assert {place: text.count("sk-right") for place, text in kept.items()} == {"localStorage": 0, "sessionStorage": 1}
+    assert "sk-right" not in page.url + json.dumps([*page.evaluate(KEPT)["indexedDB"], page.context.cookies()])
     other = page.context.new_page()
     other.goto(f"{address}/ui/models")
     expect(other.get_by_label("API key")).to_be_visible()  # another tab has none
@@ -474,6 +499,15 @@ def test_looks_are_chosen_and_kept_and_reset(yard: str, window: Page) -> None:
     for name, value in (("theme", "contrast"), ("accent", "rose"), ("density", "dense")):
         expect(root).to_have_attribute(f"data-{name}", value)
     expect(window).to_have_title("Settings · The big one")
+    window.get_by_label("Name of this instance").fill("  ")
+    window.get_by_label("Name of this instance").press("Enter")
+    expect(window).to_have_title("Settings · Swapyard")
+    expect(window.get_by_title("To the start page")).to_have_text("Swapyard")
+    window.get_by_label("System", exact=True).check()
+    expect(root).to_have_attribute("data-theme", "light")
+    window.emulate_media(color_scheme="dark")
+    expect(root).to_have_attribute("data-theme", "dark")
+    window.emulate_media(color_scheme="light")
     window.get_by_role("button", name="Reset").click()
     with window.expect_navigation():
         window.get_by_role("dialog").get_by_role("button", name="Reset").click()

@@ -90,9 +90,24 @@ def test_the_stretch_of_time_stands_in_the_address(swapped: str, window: Page) -
     window.get_by_role("button", name="Earlier").click()
     window.get_by_role("button", name="Earlier").click()
     expect(window.get_by_text("No model was loaded in this time.")).to_be_visible()
-    assert "end=" in window.url
-    window.get_by_role("button", name="Now", exact=True).click()
+    far = ended(window)
+    window.get_by_role("button", name="Later").click()
+    expect(window).not_to_have_url(re.compile(f"end={far}"))
+    assert ended(window) - far == 3600 * 3 // 4
+    window.get_by_role("button", name="Later").click()
+    expect(window).not_to_have_url(re.compile("end="))  # not beyond now
     expect(window.get_by_role("group", name="Hare")).to_be_visible()
+    expect(window.get_by_role("button", name="Later")).to_be_disabled()
+    window.get_by_role("button", name="Earlier").click()
+    window.get_by_role("button", name="Now", exact=True).click()
+    expect(window).not_to_have_url(re.compile("end="))
+
+
+def ended(page: Page) -> int:
+    """The end of what is shown, as the address has it: seconds since the epoch."""
+    found = re.search(r"end=(\d+)", page.url)
+    assert found
+    return int(found[1])
 
 
 def test_buttons_show_a_quarter_an_hour_and_a_day(swapped: str, window: Page) -> None:
