@@ -111,6 +111,7 @@ async def test_a_stopped_model_has_no_run(yard: Yard) -> None:
         (facts(stops=("c",)), "start", 3.0),
         (facts(stops=("c",), busy=("c",)), "wait", 3.0),
         (facts(state="starting"), "wait", 3.0),
+        (facts(stops=("c",), queued=2), "start", 3.0),
         (facts(state="stopping"), "wait", 3.0),
         (facts(state="ready"), "serve", 0.0),
         (facts(state="ready", stops=("c",)), "start", 3.0),
@@ -127,6 +128,7 @@ async def test_a_plan_tells_what_would_be_stopped(yard: Yard, known: Facts, acti
         "action": action,
         "stops": list(known.stops),
         "busy": list(known.busy),
+        "queued": known.queued,
         "estimate_seconds": estimate,
     }
 

@@ -47,6 +47,11 @@ def test_evict(make_group: MakeGroup, groups: dict[str, Any], model: str, runnin
     assert list(planner.evict(model, running.split())) == expected.split()
 
 
+def test_the_rule_is_the_group_s_own_swap_or_the_other_group_s_exclusiveness(make_group: MakeGroup) -> None:
+    planner = GroupPlanner({"g": make_group("a b"), "h": make_group("x")})
+    assert [planner.rule("a", other) for other in ("b", "x", "gone")] == ["group swap", "group exclusive", "no group"]
+
+
 def test_members_of_a_group_are_kin_and_strangers_are_nobodys(make_group: MakeGroup) -> None:
     planner = GroupPlanner({"g": make_group("a b"), "h": make_group("x")})
     assert [planner.kin(model) for model in ("a", "b", "x", "gone")] == ["g", "g", "h", None]

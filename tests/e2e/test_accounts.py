@@ -185,14 +185,24 @@ def test_evictions_and_loads_name_the_request_for_which_they_are(
         asked = [one["request"] for one in viewer.of("inflight") if "request" in one]
         (cats,) = {one["id"] for one in asked if one["model"] == "cat"}
         assert (eviction["model"], eviction["for_model"], eviction["for_request"]) == ("hare", "cat", cats)
+        assert eviction["cause"] == f"evicted: group swap, for cat, request {cats}"
         listed = httpx.get(running.address + "/api/transitions?model=hare").json()["transitions"]
         assert eviction in listed
+        until(lambda: viewer.of("activity")[1:])
+        (row,) = httpx.get(f"{running.address}/api/metrics/activity?request={cats}").json()["data"]
+        assert (row["model"], row["timing"]["request"]) == ("cat", int(cats))
+        running.ask("cat")  # ready by now, so that nothing is for this one
+        until(lambda: viewer.of("activity")[2:])
+        newest = httpx.get(f"{running.address}/api/metrics/activity?limit=1").json()["data"][0]
+        assert (newest["model"], newest["timing"]["request"]) == ("cat", 0)
         ready, starting = httpx.get(running.address + "/api/transitions?model=cat").json()["transitions"]
         assert (starting["cause"], starting["for_request"]) == (f"for request {cats}", cats)
         assert ready["cause"] == f"loaded in {ready['seconds']:.1f} s for request {cats}"
         httpx.post(running.address + "/api/models/load/hare", timeout=30).raise_for_status()
         newest = httpx.get(running.address + "/api/transitions?model=hare").json()["transitions"][1]
         assert (newest["state"], newest["cause"], newest.get("for_request")) == ("starting", "by hand", None)
+        evicted = httpx.get(running.address + "/api/transitions?model=cat").json()["transitions"][1]
+        assert (evicted["cause"], evicted.get("for_request")) == ("evicted: group swap, for hare, by hand", None)
 
 
 def test_rows_in_a_file_outlive_a_restart(swapyard: Start, config: Any, until: Until, tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_the_hardware_is_told(swapyard: Start) -> None:
     with swapyard({}) as running:
         told = httpx.get(running.address + "/api/hardware", timeout=30).json()
         assert told["memory"]["capacity_bytes"] > 0
+        assert told["memory"]["usable_bytes"] > 0
         assert told["cpu"]["logical_thread_count"] >= 1
         assert told["capture"]["detector"]["name"] == "swapyard"
         again = httpx.get(running.address + "/api/hardware", timeout=30).json()

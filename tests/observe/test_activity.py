@@ -104,6 +104,7 @@ def test_a_row_is_listed_as_it_was_recorded(open_store: Open, monkeypatch: pytes
     first = request_of(
         "qwen", usage=usage, content_type="text/event-stream", metadata={"fifo_priority": "2"}, queue_ms=4,
         load_ms=1000, first_token_ms=1200, outcome=Outcome.CLIENT_LEFT, client="::1", session="s1",
+        request=812,
     )  # fmt: skip
     assert [store.record(first), store.record(request_of(status=502))] == [1, 2]
     page = listed(store, order="asc")
@@ -121,6 +122,7 @@ def test_a_row_is_listed_as_it_was_recorded(open_store: Open, monkeypatch: pytes
     assert row["timing"] == {
         "outcome": "client_left", "ended_ms": START * 1000 + 750, "queue_ms": 4, "load_ms": 1000, "first_token_ms": 1200,
         "prefill_ms": 100.0, "decode_ms": 40.0, "prompt_tokens": 9, "client": "::1", "session": "s1",
+        "request": 812,
     }  # fmt: skip
     assert (failed["error_msg"], failed["has_capture"]) == ("502 Bad Gateway", False)
     assert "metadata" not in failed
@@ -153,6 +155,15 @@ def test_filters_by_status_and_path_hold_for_the_totals_too(open_store: Open) ->
     assert ids(store, path="chat", status="2xx", model="m") == [1]
     assert store.statistics(ActivityQuery.parse([("status", "5xx")])).total_input_tokens == 2
     assert store.statistics(ActivityQuery.parse([("path", "chat"), ("status", "503")])).total_requests == 1
+
+
+def test_a_request_is_found_by_its_number_under_way(store: ActivityStore) -> None:
+    for number in (0, 7, 70, 7):  # another process counts from 1 again
+        store.record(request_of(request=number))
+    assert ids(store, request="7") == [4, 2]
+    assert ids(store, request="7", order="asc", min_id="3") == [4]
+    assert ids(store, request="8") == []
+    assert store.statistics(ActivityQuery.parse([("request", "7")])).total_requests == 2
 
 
 def test_sessions_are_found_by_their_whole_name(store: ActivityStore) -> None:
@@ -386,6 +397,8 @@ def test_a_file_without_sessions_goes_on(open_store: Open, tmp_path: Path) -> No
     store.record(request_of("old"))
     store.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX swapyard_activity_request")
+        connection.execute("ALTER TABLE swapyard_activity DROP COLUMN request")
         connection.execute("DROP INDEX swapyard_activity_session")
         connection.execute("ALTER TABLE swapyard_activity DROP COLUMN session")
         connection.execute("PRAGMA user_version = 2")
@@ -393,6 +406,23 @@ def test_a_file_without_sessions_goes_on(open_store: Open, tmp_path: Path) -> No
     store = open_store(path)
     store.record(request_of("new", session="s"))
     assert [row["timing"]["session"] for row in listed(store)["data"]] == ["s", ""]
+
+
+def test_a_file_without_numbers_of_requests_goes_on(open_store: Open, tmp_path: Path) -> None:
+    path = tmp_path / "before.db"
+    store = open_store(path)
+    store.record(request_of("old", session="s"))
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX swapyard_activity_request")
+        connection.execute("ALTER TABLE swapyard_activity DROP COLUMN request")
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+    store = open_store(path)
+    store.record(request_of("new", request=7))
+    rows = listed(store)["data"]
+    assert [(row["timing"]["request"], row["timing"]["session"]) for row in rows] == [(7, ""), (0, "s")]
+    assert ids(store, request="7") == [2]
 
 
 def test_a_new_file_has_the_books_that_llama_swap_looks_for(open_store: Open, tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ def test_a_file_of_the_version_before_goes_on(tmp_path: Path) -> None:
     store(tmp_path / "a.db").close()
     with sqlite3.connect(tmp_path / "a.db") as file:
         file.execute("DROP TABLE swapyard_changes")
+        file.execute("DROP INDEX swapyard_activity_request")
+        file.execute("ALTER TABLE swapyard_activity DROP COLUMN request")
         file.execute("DROP INDEX swapyard_activity_session")
         file.execute("ALTER TABLE swapyard_activity DROP COLUMN session")
         file.execute("PRAGMA user_version = 1")

@@ -52,7 +52,7 @@ def test_a_swap_waits_for_the_busy_model_then_for_its_exit(stage: Any) -> None:
     assert stage.told() == [
         ("a", STARTING), ("a", READY), ("a", STOPPING), ("a", STOPPED), ("b", STARTING), ("b", READY),
     ]  # fmt: skip
-    assert [change.cause for change in stage.transitions[2:5]] == ["evicted for b", "exited", "requested"]
+    assert [change.cause for change in stage.transitions[2:5]] == ["evicted: group swap, for b", "exited", "requested"]
 
 
 def test_connections_are_closed_before_the_stop(stage: Any) -> None:

@@ -41,3 +41,12 @@ def test_long_lines_are_cut_to_valid_text() -> None:
     text = words.text()
     assert set(text) <= {"\u20ac", "\ufffd"}
     assert LENGTH - 3 <= len(text.encode()) <= LENGTH
+
+
+def test_that_it_was_asked_whether_it_is_ready_drives_nothing_out() -> None:
+    look = b"srv  log_server_r: done request: GET /health 503\n"
+    words = LastWords()
+    words.hear(look * 30)
+    assert words.text().count("GET /health") == LINES
+    words.hear(b"out of memory\n" + look * 30)
+    assert words.text() == "out of memory"

@@ -258,6 +258,19 @@ def test_kin_is_passed_on_where_it_can_be_told(caplog: pytest.LogCaptureFixture)
     assert "failed to tell the kin of a" in caplog.text
 
 
+def test_an_eviction_s_rule_is_what_the_planner_calls_it_or_its_name() -> None:
+    class Named(Wild):
+        def rule(self, model: str, evicted: str) -> str:
+            return f"too\nmany for {model}" if model != "raises" else str(1 / 0)
+
+    planner = guarded(Named(), "lru")
+    assert isinstance(planner, Guarded)
+    assert [planner.rule(model, "b") for model in ("a", "raises")] == ["too many for a", "planner lru"]
+    unnamed = guarded(Wild(), "wild")
+    assert isinstance(unnamed, Guarded)
+    assert unnamed.rule("a", "b") == "planner wild"
+
+
 # --- what is shown ---------------------------------------------------------------------------------------------------------
 
 

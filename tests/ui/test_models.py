@@ -225,14 +225,19 @@ def test_a_row_says_why_its_model_is_as_it_is(
             "napper": "idle for its ttl",
             "crasher": "exited with code 7 while it served",
             "changer": "its configuration changed",
-            "goer": "makes room for comer",
-            "comer": re.compile(r"loaded in [\d.]+ m?s for a request"),
+            "goer": re.compile(r"evicted: group swap, for comer, request \d+"),
+            "comer": re.compile(r"loaded in [\d.]+ m?s for request \d+"),
         }
         for model, cause in causes.items():
             line = lines(window).filter(has=window.get_by_role("link", name=model, exact=True))
             expect(line).to_contain_text(cause)
         window.goto(f"{address}/ui/timeline?view=table")
-        for cause in ("idle for its ttl", "exited with code 7", "its configuration changed", "evicted for comer"):
+        for cause in (
+            "idle for its ttl",
+            "exited with code 7",
+            "its configuration changed",
+            "evicted: group swap, for comer",
+        ):
             expect(window.get_by_title(re.compile(cause)).first).to_be_attached()
 
 
@@ -319,11 +324,24 @@ def test_the_details_tell_command_loads_and_changes(stopped: str, window: Page) 
         ("Configuration", "Server's address", re.escape(known["proxy"])),
         ("Configuration", "Other names", "fast$"),
         ("Loads", "Succeeded", f"{known['loads']['count']}$"),
-        ("Loads", "19 of 20 within", f"{took}$"),
+        ("Loads", "Median time", f"{took}$"),
     ):
         row = window.get_by_role("region", name=region).locator("dl > div").filter(has_text=fact)
         expect(row).to_have_text(re.compile(rf"^\s*{fact}\s*{value}"))
     assert known["loads"]["count"] >= 1
+    loads = window.get_by_role("region", name="Loads")
+    counts: list[int] = []
+
+    def loaded_so_often(route: Route) -> None:
+        route.fulfill(json={**known, "loads": {**known["loads"], "count": counts[-1], "p95": 0.4}})
+
+    window.route("**/api/models/hare", loaded_so_often)
+    for count, rows in ((4, 0), (5, 1)):  # of four it would only be the slowest
+        counts.append(count)
+        window.reload()
+        expect(loads).to_contain_text(re.compile(rf"Succeeded\s*{count}"))
+        expect(loads.locator("dl > div").filter(has_text=re.compile(r"19 of 20 within\s*400 ms"))).to_have_count(rows)
+    window.unroute_all(behavior="wait")
     expect(panel).to_contain_text(re.compile(r"ready: loaded in [\d.]+ m?s by hand"))
 
 
@@ -551,6 +569,6 @@ def test_why_a_load_failed_stands_on_the_models_page(stopped: str, window: Page)
     window.goto(f"{stopped}/ui/model?id=broken")
     window.get_by_role("button", name="Load Broken").click()
     note = window.locator("main").get_by_role("alert")
-    expect(note).to_contain_text("exited with code 3")
+    expect(note.locator("p")).to_contain_text(re.compile("exited with code 3 .*; its last output: .*loading model 'broken'"))
     note.get_by_role("link", name="Show its log").click()
     expect(window.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")

@@ -69,7 +69,7 @@ def test_a_model_is_loaded_and_unloaded_with_the_reasons_told(stopped: str, wind
     expect(window.get_by_text("Nothing is loaded.")).to_be_visible()
     window.get_by_role("button", name="Load Hare").click()
     expect(window.get_by_text("1 model ready")).to_be_visible()
-    expect(window.get_by_text("0 of 10 requests")).to_be_visible()
+    expect(window.get_by_text("0 running, 10 at most")).to_be_visible()
     window.get_by_role("button", name="Unload Hare").click()
     expect(window.get_by_text("Nothing is loaded.")).to_be_visible()
     lately = window.locator("section", has_text="Lately")
@@ -94,7 +94,53 @@ def test_before_a_load_it_is_told_what_would_have_to_go(stopped: str, desktop: P
     desktop.get_by_role("button", name="Load Tortoise").click()
     expect(desktop.get_by_role("button", name="Unload Tortoise")).to_be_visible()
     expect(desktop.get_by_role("button", name="Unload Hare")).to_have_count(0)
-    expect(desktop.locator("section", has_text="Lately")).to_contain_text("made room for Tortoise")
+    expect(desktop.locator("section", has_text="Lately")).to_contain_text(
+        "evicted: group swap, for Tortoise, by hand, after"
+    )
+
+
+def test_a_load_that_somebody_else_has_asked_for_is_told_before_another(stopped: str, desktop: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)  # so that it is known how long that takes
+    httpx.post(f"{stopped}/api/models/load/tortoise", timeout=30)
+    busy = chat(stopped, "tortoise", words=100_000)
+    desktop.goto(f"{stopped}/ui/")
+    expect(desktop.get_by_text("1 request running")).to_be_visible()
+    preview = desktop.get_by_role("button", name="Load Hare", exact=True)
+    for already in ("", "A load of it is already under way. It "):
+        preview.hover()
+        hint = desktop.locator(".preview")
+        unloads = r"[Uu]nloads Tortoise, once Tortoise has finished\. Takes about \d\.\d s\."
+        expect(hint).to_have_text(re.compile(rf"^\s*{already}{unloads}\s*$"))
+        desktop.mouse.move(0, 0)
+        expect(hint).to_have_count(0)
+        httpx.post(f"{stopped}/api/models/load/hare?wait=false", timeout=30)
+    httpx.delete(f"{stopped}/api/models/load/hare", timeout=30)
+    httpx.post(f"{stopped}/api/models/unload", timeout=30)
+    busy.join(15)
+
+
+def test_a_cause_leads_to_its_request_while_that_is_under_way_and_after(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    window.goto(f"{stopped}/ui/")
+    busy = chat(stopped, "tortoise", words=100_000)
+    evicted = (
+        section(window, "Lately").get_by_role("listitem").filter(has_text="Hare evicted: group swap, for Tortoise, request ")
+    )
+    link = evicted.first.get_by_role("link", name=re.compile(r"^request \d+$"))
+    request = link.inner_text()
+    link.click()
+    note = window.get_by_role("status").filter(has_text="is under way")
+    expect(note).to_contain_text(f"{request.capitalize()} is under way: /v1/chat/completions of Tortoise.")
+    under_way = window.locator(".selected")
+    expect(under_way).to_contain_text("Tortoise")
+    under_way.get_by_role("button", name="Cancel /v1/chat/completions of Tortoise").click()
+    panel = window.get_by_role("region", name=re.compile(r"^Request \d+$"))
+    expect(panel).to_contain_text(re.compile(rf"Tortoise.*Under way as\s*{request}\b", re.S))
+    expect(note).to_have_count(0)
+    assert re.search(r"/activity\?capture=\d+$", window.url)
+    window.goto(f"{stopped}/ui/activity?request=999999&at=1")
+    expect(window.get_by_role("status").filter(has_text="Request 999999 was not found.")).to_be_visible()
+    busy.join(15)
 
 
 def test_where_it_could_not_be_seen_before_it_is_asked(stopped: str, phone: Page) -> None:
@@ -118,7 +164,7 @@ def test_who_waits_has_a_place_and_a_reason_and_can_be_cancelled(stopped: str, w
     expect(window.get_by_text("1 request running")).to_be_visible()
     waiting = chat(stopped, "hare")
     queue = window.locator("section", has=window.get_by_role("heading", name="Waiting"))
-    expect(section(window, "Tortoise")).to_contain_text("1 of 10 requests")
+    expect(section(window, "Tortoise")).to_contain_text("1 running, 10 at most")
     expect(section(window, "Hare")).to_contain_text("1 request waiting: Tortoise must finish first")
     expect(queue).to_contain_text("Place 1")
     expect(queue).to_contain_text("Tortoise must finish first")
@@ -139,13 +185,15 @@ def test_a_load_that_fails_is_told_with_its_reason_and_stays_visible(stopped: st
     window.goto(f"{stopped}/ui/")
     window.get_by_role("button", name="Load Broken").click()
     alert = window.get_by_role("alert").filter(has_text="Broken could not be loaded")
-    expect(alert).to_contain_text("exited with code 3")
+    died = re.compile("exited with code 3 .*; its last output: .*loading model 'broken'")
+    expect(alert).to_contain_text(died)
     alert.get_by_role("button", name="Dismiss").click()
     expect(alert).to_have_count(0)
     window.reload()
     expect(window.locator("section", has=window.get_by_role("link", name="Broken", exact=True)).first).to_contain_text(
         "Failed"
     )
+    expect(section(window, "Broken")).to_contain_text(died)
     expect(window.get_by_role("link", name="Show its log")).to_be_visible()
 
 
@@ -192,7 +240,7 @@ def test_six_models_their_memory_and_what_happened_stand_in_one_window(birds: st
         expect(desktop.get_by_role("button", name=f"Unload {name}")).to_be_in_viewport()
         expect(section(desktop, name)).to_contain_text("1.0 GiB GPU")
     chat(birds, "owl").join(30)
-    expect(section(desktop, "Owl")).to_contain_text(re.compile(r"0 of 10 requests.*last [\d,.]+ tokens/s"))
+    expect(section(desktop, "Owl")).to_contain_text(re.compile(r"0 running, 10 at most.*last [\d,.]+ tokens/s"))
     countdown = desktop.get_by_text(re.compile(r"^unloads in 59 min \d+ s$"))
     expect(countdown).to_have_count(1)
     expect(section(desktop, "Heron")).to_contain_text(re.compile(r"idle (\d+ min )?\d+ s"))
@@ -209,6 +257,20 @@ def test_six_models_their_memory_and_what_happened_stand_in_one_window(birds: st
     assert all((visibility == "visible") == is_inside for visibility, is_inside in reached)
 
 
+def test_a_model_keeps_its_colour_while_others_come_and_go(birds: str, desktop: Page) -> None:
+    colours = "parts => Object.fromEntries(parts.map(part => [part.title.split(':')[0], part.style.background]))"
+    desktop.goto(f"{birds}/ui/")
+    ram = desktop.get_by_role("img", name="RAM:")
+    expect(ram).to_have_accessible_name(re.compile("Wren"))
+    before = ram.locator("span").evaluate_all(colours)
+    httpx.post(f"{birds}/api/models/load/crow", timeout=30)  # it stands before them all
+    expect(ram).to_have_accessible_name(re.compile("Crow"))
+    after = ram.locator("span").evaluate_all(colours)
+    httpx.post(f"{birds}/api/models/unload/crow", timeout=30)
+    assert after == {**before, "Crow": after["Crow"]}
+    assert len({after[name] for name in (*BIRDS, "Crow")}) == len(BIRDS) + 1
+
+
 def test_how_fast_a_model_answers_now_is_told_as_long_as_it_does(birds: str, window: Page) -> None:
     about = re.compile(r"≈ [1-8]\d(?!\d)")  # 30 a second, give or take what a busy machine does
     body = {"model": "finch", "stream": True, "messages": [{"role": "user", "content": "count to 100000"}]}
@@ -221,9 +283,15 @@ def test_how_fast_a_model_answers_now_is_told_as_long_as_it_does(birds: str, win
         expect(card.locator(".speed")).to_have_text(about)
         expect(card.locator(".speed")).to_have_attribute("title", re.compile("^An estimate: "))
         assert card.locator(".speed + span").evaluate(left) == place
+        expect(card).to_contain_text(re.compile("Answering.*1 running, 10 at most", re.S))
+        if SIZES["desktop"] == window.viewport_size:
+            pages = window.get_by_role("navigation", name="Pages")
+            expect(pages.get_by_role("link", name="Models 6 ready", exact=True)).to_be_visible()
+            expect(pages.get_by_role("link", name="Activity 1 under way", exact=True)).to_be_visible()
         assert card.locator(".speed").evaluate("shown => shown.closest('[aria-live], [role=status]')") is None
         window.goto(f"{birds}/ui/model?id=finch")
         expect(window.locator("main .speed")).to_have_text(about)
+        expect(window.locator("main header", has=window.locator("h1"))).to_contain_text("Answering")
         if SIZES["desktop"] == window.viewport_size:
             window.get_by_role("button", name="Columns of requests under way").click()
             window.get_by_role("checkbox", name="Tokens/s").check()
@@ -232,6 +300,13 @@ def test_how_fast_a_model_answers_now_is_told_as_long_as_it_does(birds: str, win
         window.goto(f"{birds}/ui/")
         expect(card.locator(".speed")).to_have_text(about)
         expect(section(window, "Wren").locator(".speed")).not_to_contain_text("≈")
+        for state, names in (("answering", ["Finch"]), ("ready", [*BIRDS])):
+            window.goto(f"{birds}/ui/models?state={state}")
+            listed = window.locator("main :is(tbody tr, ul[aria-label=Models] li)")
+            expect(listed).to_have_count(len(names))
+            expect(listed.filter(has_text="Answering")).to_contain_text(["Finch"])
+        window.goto(f"{birds}/ui/")
+    expect(card).to_contain_text("Ready")
     expect(card.locator(".speed")).not_to_contain_text("≈")
     chat(birds, "finch").join(30)
     expect(card.locator(".speed")).to_have_text(re.compile(r"^last \d+(\.\d)? tokens/s$"))
@@ -280,12 +355,45 @@ def test_who_goes_and_why_is_told_once(built: None, engine: Callable[..., str], 
             r"idler stopped: idle for its ttl, after [\d.]+ s",
             r"frail failed: .*",
             r"fickle stopped: its configuration changed, after [\d.]+ (m?s)",
-            r'broken failed: model "broken" exited with code 3',
+            r"broken failed: model \"broken\" exited with code 3 .*; its last output: .*loading model 'broken'",
         ):
             expect(lately.filter(has_text=re.compile(cause))).to_have_count(1)
         assert sorted(text.split()[0] for text in lately.all_text_contents()) == [
             "broken", "fickle", "fickle", "frail", "frail", "idler", "idler",
         ]  # fmt: skip
+
+
+def test_messages_cover_no_button_and_take_no_focus(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    refusal = {"error": {"message": "not now", "code": "busy"}}
+    window.route("**/api/models/unload*", lambda route: route.fulfill(status=503, json=refusal))
+    window.route("**/api/models/unload/*", lambda route: route.fulfill(status=503, json=refusal))
+    window.goto(f"{stopped}/ui/")
+    for name in ("Unload all", "Unload Hare"):
+        window.get_by_role("button", name=name).focus()
+        window.keyboard.press("Enter")
+        expect(window.get_by_role("alert").filter(has_text="could not be unloaded").last).to_be_visible()
+        expect(window.get_by_role("button", name=name)).to_be_focused()
+    expect(window.get_by_role("alert")).to_have_count(2)
+    covered = """() => {
+        const messages = document.querySelector('[aria-label=Messages]').getBoundingClientRect();
+        const parts = [...document.querySelectorAll('main :is(a, button, input, textarea)')];
+        return parts.filter(part => part.checkVisibility()).filter(part => {
+            const { left, right, top, bottom } = part.getBoundingClientRect();
+            return left < messages.right && right > messages.left && top < messages.bottom && bottom > messages.top;
+        }).map(part => part.textContent);
+    }"""
+    expect(window.get_by_role("button", name="Unload all")).to_be_in_viewport(ratio=1)
+    window.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert window.evaluate(covered) == []  # whatever stands at the end of the page can be brought out from below them
+    window.evaluate("history.pushState(null, '', 'playground'); dispatchEvent(new PopStateEvent('popstate'))")
+    send = window.get_by_role("button", name="Send")
+    expect(send).to_be_visible()
+    window.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert window.evaluate(covered) == []
+    while window.get_by_role("alert").count():
+        window.get_by_role("button", name="Dismiss").last.click()
+    assert window.evaluate("getComputedStyle(document.querySelector('main')).paddingBottom") in ("0px", "60px")
 
 
 def test_what_failed_is_tried_again_from_the_message_that_tells_it(stopped: str, window: Page) -> None:

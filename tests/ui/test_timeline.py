@@ -36,13 +36,20 @@ def test_a_lane_tells_what_a_model_was_and_a_click_why_it_went(swapped: str, win
     expect(hare.get_by_role("button", name="Loading, ")).to_have_count(1)
     hare.get_by_role("button", name="Ready, ").press("Enter")
     expect(window.get_by_role("heading", name="Hare: ready")).to_be_visible()
-    expect(window.get_by_text("evicted for magpie")).to_be_visible()
+    expect(window.get_by_text(re.compile("evicted: group swap, for magpie, request 2$"))).to_be_visible()
     expect(window.get_by_role("heading", name="1 request meanwhile")).to_be_visible()
     began = httpx.get(f"{swapped}/api/transitions?model=hare", timeout=30).json()["transitions"][2]
     assert window.url.endswith(f"?at={began['id']}")
-    expect(window.get_by_text(re.compile(r"loaded in [\d.]+ m?s for a request$"))).to_be_visible()
+    expect(window.get_by_text(re.compile(r"loaded in [\d.]+ m?s for request 1$"))).to_be_visible()
     window.reload()
     expect(window.get_by_role("heading", name="Hare: ready")).to_be_visible()
+    window.get_by_role("link", name="request 2").click()  # which had to wait for it to go
+    expect(window.get_by_role("heading", name="Request 2", exact=True)).to_be_visible()
+    expect(window.get_by_role("region", name="Request 2")).to_contain_text(
+        re.compile("Magpie.*Under way as\\s*request 2", re.S)
+    )
+    expect(window).to_have_url(re.compile(r"/activity\?capture=2$"))
+    window.go_back()
     window.get_by_role("button", name="Close the details").click()
     expect(window.get_by_role("heading", name="Hare: ready")).to_have_count(0)
     assert "at=" not in window.url
@@ -75,8 +82,8 @@ def test_the_same_is_a_table_with_causes(swapped: str, window: Page) -> None:
     window.get_by_role("tab", name="As a table").click()
     changes = window.locator("tbody tr").filter(has_text="Hare")
     expect(changes).to_have_count(4)  # the newest first
-    expect(changes.nth(3)).to_contain_text("for a request")
-    expect(changes.nth(2)).to_contain_text(re.compile(r"loaded in [\d.]+ m?s for a request"))
+    expect(changes.nth(3)).to_contain_text("for request 1")
+    expect(changes.nth(2)).to_contain_text(re.compile(r"loaded in [\d.]+ m?s for request 1"))
     assert "view=table" in window.url
     window.reload()
     expect(window.locator("tbody tr").filter(has_text="Hare")).to_have_count(4)

@@ -22,7 +22,7 @@ from swapyard.observe.activity.rows import Search
 from swapyard.observe.capture_search import CaptureSearch
 
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
-FILTERS = {"model", "start", "end", "min_id", "max_id", "status", "path", "session"}
+FILTERS = {"model", "start", "end", "min_id", "max_id", "status", "path", "session", "request"}
 LONGEST_TEXT = 1000  # characters
 
 
@@ -41,8 +41,8 @@ def routes(services: Services) -> list[Route]:
 
     async def listing(request: Request) -> Response:
         """Finished requests, one page (`limit`, `page`, `sort`, `order`) of those that the filters let through: `model`,
-        `start`, `end`, `min_id`, `max_id`, `status` (404, 5xx), `path` (a part of it), `session`, and `text` (in
-        their captures)."""
+        `start`, `end`, `min_id`, `max_id`, `status` (404, 5xx), `path` (a part of it), `session`, `request` (the
+        number that a transition's `for_request` has), and `text` (in their captures)."""
         items = request.query_params.multi_items()
         query, search = await narrowed(ActivityQuery.parse(items), items)
         found = await asyncio.to_thread(services.activity().listing, query)

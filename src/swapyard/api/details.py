@@ -144,13 +144,15 @@ class DetailsList(Struct, frozen=True):
 
 class Plan(Struct, frozen=True, kw_only=True):
     """`action`: `serve` (it is ready, nothing has to go), `start`, or `wait` (a load or a stop is under way, or who has to
-    go is busy). `stops`: the models that would be stopped; `busy`: those of them that have requests to finish first."""
+    go is busy). `stops`: the models that would be stopped; `busy`: those of them that have requests to finish first.
+    `queued`: how many wait for it by now, so that it is being loaded for them, or will be."""
 
     model: str
     state: str
     action: str
     stops: list[str]
     busy: list[str]
+    queued: int
     estimate_seconds: float | None
 
 
@@ -304,5 +306,6 @@ def _plan(services: Services, model: str) -> Plan:
         action=action,
         stops=list(facts.stops),
         busy=list(facts.busy),
+        queued=facts.queued,
         estimate_seconds=0.0 if action == "serve" else services.history.loads(model).median,
     )

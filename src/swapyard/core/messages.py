@@ -29,6 +29,9 @@ class Planner(Protocol):
     in a question exchanges them in the answer, and nothing else. The scheduler then looks at the first of a kin that waits
     instead of at all of them; None, or no such method, means that it cannot.
 
+    A planner may also have `rule(model, evicted) -> str`: by which of its rules `evicted` must go for `model`, in two or
+    three words for people ("group exclusive"). It is asked once for everyone that is told to stop.
+
     A planner may also have `by_last_use = True`: then `running` comes in the order of last use, and the planner is asked
     anew whenever it matters. Its answer for a model that runs itself must not depend on that order.
     """
@@ -163,12 +166,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """`for_model` and `for_ticket`: whom the run has to make room for, where that is the reason."""
+    """`for_model` and `for_ticket`: whom the run has to make room for, where that is the reason. `rule`: by which it is
+    evicted, as the planner calls it; empty where it does not say."""
 
     run: RunId
     reason: StopReason = StopReason.EVICTED
     for_model: str | None = field(default=None, compare=False)
     for_ticket: Ticket | None = field(default=None, compare=False)
+    rule: str = field(default="", compare=False)
 
 
 class Grant(Struct, frozen=True, gc=False):

@@ -148,7 +148,7 @@ class Placement:
             victim.claimed_by = load
             self._await_exit(load, victim.run)
             if victim.run.state is not State.STOPPING:
-                self.stop(victim.run, StopReason.EVICTED, slot.model, head.ticket)
+                self.stop(victim.run, StopReason.EVICTED, slot.model, head.ticket, self.room.rule(slot, victim))
         if not load.pending:
             self.launch(load)
 
@@ -207,12 +207,17 @@ class Placement:
         return len(abandoned) == len(in_the_way)
 
     def stop(
-        self, run: Run | None, reason: StopReason, for_model: str | None = None, for_ticket: Ticket | None = None
+        self,
+        run: Run | None,
+        reason: StopReason,
+        for_model: str | None = None,
+        for_ticket: Ticket | None = None,
+        rule: str = "",
     ) -> None:
         assert run is not None, "only a model with a run is stopped"
         run.state = next_state(run.state, Step.STOP)
         self.room.open.pop(run.slot.model, None)
-        self.out.append(Stop(run.id, reason, for_model, for_ticket))
+        self.out.append(Stop(run.id, reason, for_model, for_ticket, rule))
 
     def lose(self, run: Run) -> None:
         """A ready run serves no longer, though something of it may still be alive: whoever waits for its model waits for its

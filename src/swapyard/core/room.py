@@ -35,6 +35,7 @@ class Room:
         """From now on this planner is asked. Kinship is new, too: who is queued has to be queued anew."""
         self._planner = planner
         self._kin_of = getattr(planner, "kin", None)
+        self._rule_of = getattr(planner, "rule", None)
         self._by_last_use = bool(getattr(planner, "by_last_use", False))
         self._kins: dict[str, Kin] = {}
         self._forget_answers()
@@ -89,6 +90,10 @@ class Room:
         if answer is None:
             answer = self._hypotheses[key] = newcomer in self._ask(wanted.model, [*self._present, newcomer.model])
         return answer
+
+    def rule(self, wanted: Slot, victim: Slot) -> str:
+        """By which rule of the planner the one must go for the other, in words; empty where it does not say."""
+        return self._rule_of(wanted.model, victim.model) if self._rule_of is not None else ""
 
     def collisions(self, slot: Slot, evict: tuple[Slot, ...]) -> list[Load]:
         """Loads that cannot go on beside a load of `slot` with these victims: one's victims include the other's target, or

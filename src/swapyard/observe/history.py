@@ -20,7 +20,8 @@ LONGEST_CAUSE = 4000  # characters; last words of servers can be long
 class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change of a model's state. `id` counts from 1, `at` is in seconds since the epoch. `cause` is in words; `reason`
     says why a run is stopped (`core.messages.StopReason`). `for_model`: whom it makes room for; `for_request`: who wants
-    that, or its start. `seconds`: what a load took, or how long a run lived."""
+    that, or its start, by its number among the requests under way (`request` of its row). `seconds`: what a load took, or
+    how long a run lived."""
 
     id: int
     at: float

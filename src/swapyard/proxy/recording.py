@@ -238,7 +238,7 @@ class Recording(Entry):
         self._sent = sent
         self.is_metered = method == "POST"
         self._place = 0  # in the queue
-        self._waits_since = 0.0
+        self._waits_since = 0.0  # 0: it has never waited
         self._queue_ms = self._load_ms = -1
         self._ended = 0.0
         self._status = 0
@@ -382,6 +382,7 @@ class Recording(Entry):
             round((first - since) * 1000) if first else -1,
             self._client(),
             self._session(),
+            self.id if self._waits_since else 0,
         )
 
     def _usage(self) -> Usage:

@@ -318,18 +318,23 @@ class Engine:
         self._last_run = run
         launchpad = self.launchpad
         process = launchpad.supervise(run, model, self.feed)
-        waiter = None if start.for_ticket is None else self.waiter(start.for_ticket)
-        cause = "" if waiter is None else waiter.cause
+        cause = self._wanted(start.for_ticket)
         started = self.runs[run] = Run(run, model, process, launchpad.grace(model), launchpad, self.loop.time(), cause)
         process.start()
         self._tell(started, State.STARTING, cause or "requested", for_ticket=start.for_ticket)
 
     def _stop(self, stop: Stop) -> None:
         run = self.runs[stop.run]
-        self._tell(run, State.STOPPING, stop_cause(stop), stop=stop)
+        cause = stop_cause(stop, self._wanted(stop.for_ticket))
+        self._tell(run, State.STOPPING, cause, stop=stop)
         # llama.cpp does not exit on SIGTERM while a stream is open, so connections go first.
-        self._disconnect(run, f"was stopped ({stop_cause(stop)})")
+        self._disconnect(run, f"was stopped ({cause})")
         run.process.stop(run.grace)
+
+    def _wanted(self, ticket: Ticket | None) -> str:
+        """For whom a model is wanted, in words; empty where nobody waits for it or nothing is known of who does."""
+        waiter = None if ticket is None else self.waiter(ticket)
+        return "" if waiter is None else waiter.cause
 
     def _disconnect(self, run: Run, detail: str, *, exited: bool = False) -> None:
         if run.upstream is not None:

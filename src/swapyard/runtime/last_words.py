@@ -10,6 +10,8 @@ LENGTH = 2048  # bytes of UTF-8
 
 # ECMA-48: control sequences (colours, cursor), operating system commands (titles, links), shorter escapes.
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
+# Servers log that they are asked whether they are ready, ten times a second, which would drive out what they died of.
+LOOKS = re.compile(r"\bGET /")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -21,9 +23,11 @@ class LastWords:
         self._kept = data[-KEPT:] if len(data) >= KEPT else (self._kept + data)[-KEPT:]
 
     def text(self) -> str:
-        """The last lines that say something: at most LINES and LENGTH, plain text, no newline at the end."""
+        """The last lines that say something: at most LINES and LENGTH, plain text, no newline at the end. Of looks at the
+        server only where it wrote of nothing else."""
         plain = ESCAPES.sub("", self._kept.decode(errors="replace"))
         # A carriage return overwrites its line, as progress bars do: what was written last is what a terminal shows.
         shown = (line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
         lines = [line for line in (CONTROLS.sub("", line).rstrip() for line in shown) if line.strip()]
+        lines = [line for line in lines if not LOOKS.search(line)] or lines
         return "\n".join(lines[-LINES:]).encode()[-LENGTH:].decode(errors="ignore")

@@ -31,6 +31,7 @@ Path: TypeAlias = tuple[str | int, ...]
 Finding: TypeAlias = tuple[Path, str]
 
 log = logging.getLogger(__name__)
+LONGEST_RULE = 100  # characters of a planner's words for its rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,14 @@ class Guarded:
             'planner "%s" %s; asked who must go for %s of %s', self._name, problem, model, ", ".join(running) or "nobody"
         )
         return () if model in running else tuple(running)
+
+    def rule(self, model: str, evicted: str) -> str:
+        """What it says itself, or who it is. A planner that cannot name its rule has decided all the same."""
+        try:
+            said: Any = self.planner.rule(model, evicted)  # type: ignore[attr-defined]
+        except (Exception, SystemExit):
+            said = None
+        return " ".join(said.split())[:LONGEST_RULE] if isinstance(said, str) and said.strip() else f"planner {self._name}"
 
 
 class GuardedKin(Guarded):

@@ -8,10 +8,12 @@ from swapyard.core.messages import RefusalReason, Refuse, StartError, Stop, Stop
 from swapyard.errors import ModelNotFound, RequestError, StartFailed, TooManyRequests, Unavailable
 
 
-def stop_cause(stop: Stop) -> str:
+def stop_cause(stop: Stop, wanted: str = "") -> str:
+    """`wanted`: for whom the model is loaded that it makes room for, as a waiter says it ("for request 7", "by hand")."""
     match stop.reason:
         case StopReason.EVICTED:
-            return f"evicted for {stop.for_model}"
+            who = f"for {stop.for_model}" + (f", {wanted.removeprefix('for ')}" if wanted else "")
+            return f"evicted: {stop.rule}, {who}" if stop.rule else f"evicted {who}"
         case StopReason.IDLE:
             return "idle for its ttl"
         case StopReason.UNLOADED:

@@ -3,7 +3,7 @@ import type { Change, LoadRecord, Plan } from "./api.gen";
 import { SvelteSet } from "svelte/reactivity";
 import { ApiError, get, inPath, reason, send } from "./api";
 import { isFailure } from "./details.svelte";
-import { firstLine } from "./format";
+import { inShort } from "./format";
 import { live } from "./live.svelte";
 import { notifications } from "./notifications.svelte";
 import { link } from "./router.svelte";
@@ -99,5 +99,5 @@ export function nameOf(id: string): string {
 function failed(title: string, error: unknown, model: string | null, again: () => Promise<void>): void {
   const actions: ToastAction[] = [{ label: "Try again", mutates: true, run: () => void again() }];
   if (model !== null) actions.push({ label: "Show its log", href: link("model", { id: model, tab: "logs" }) });
-  toasts.add({ tone: "bad", title, text: firstLine(reason(error)), actions });
+  toasts.add({ tone: "bad", title, text: inShort(reason(error)), actions });
 }

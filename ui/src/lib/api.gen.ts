@@ -168,6 +168,7 @@ export interface Plan {
   action: string;
   stops: string[];
   busy: string[];
+  queued: number;
   estimate_seconds: number | null;
 }
 
@@ -292,6 +293,7 @@ export interface HardwareCpu {
 
 export interface HardwareMemory {
   capacity_bytes: number;
+  usable_bytes?: number;
 }
 
 export interface Accelerator {
@@ -346,6 +348,7 @@ export interface ActivityTiming {
   prompt_tokens: number;
   client: string;
   session: string;
+  request: number;
 }
 
 export interface ActivityRow {

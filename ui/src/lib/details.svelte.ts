@@ -12,6 +12,8 @@ const FRESH = 1000; // ms
 class DetailsStore {
   /** The models that requests wait for. */
   readonly wanted = $derived(new Set(live.inflight.filter(({ phase }) => phase === "queued" || phase === "loading").map(({ model }) => model)));
+  /** The models that answer requests. */
+  readonly busy = $derived(new Set(live.inflight.filter(({ phase }) => phase === "prefill" || phase === "streaming").map(({ model }) => model)));
   #byId = $state.raw(byId(snapshot?.details));
   /** When the details were told, in ms. Times in them count on from here. */
   at = $state(snapshot ? Date.now() : 0);
@@ -70,9 +72,10 @@ export function isFailure(change: Change): boolean {
   return change.reason === "start_failed" || change.reason === "crashed";
 }
 
-/** The state to show: `failed` is not one of the server's. */
-/** As the server says, but for two words of ours: "queued" while a request waits for it to be loaded, "failed" until the next load. */
+/** As the server says, but for three words of ours: "answering" while requests are served, "queued" while one waits for it to be
+ * loaded, "failed" until the next load. */
 export function shownState(model: ModelStatus): string {
+  if (model.state === "ready" && details.busy.has(model.id)) return "answering";
   if (model.state === "stopped" && details.wanted.has(model.id)) return "queued";
   return details.failure(model) ? "failed" : model.state;
 }

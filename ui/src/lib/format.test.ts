@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, bytes, context, count, countHours, duration, exact, minuteOfDay, natural, perSecond, timeOfDay, wholeDuration } from "./format";
+import { ago, bytes, context, count, countHours, duration, estimated, exact, inShort, minuteOfDay, natural, perSecond, timeOfDay, wholeDuration } from "./format";
 
 test.each([
   [0.25, "250 ms"],
@@ -43,6 +43,20 @@ test.each([
   [137.2, "137", "137"],
   [null, "–", "–"],
 ])("%s per second, and about that", (value, text, about) => expect([perSecond(value), perSecond(value, true)]).toEqual([text, about]));
+
+test.each([
+  [0.03, "0.1 s"],
+  [0.557, "0.6 s"],
+  [8.24, "8.2 s"],
+  [9.97, "10 s"],
+  [75.4, "1 min 15 s"],
+])("an estimate of %d s is told as %s", (seconds, text) => expect(estimated(seconds)).toBe(text));
+
+test.each([
+  ["it exited with code 3; its last output:\nloading\nout of memory\n", "it exited with code 3; its last output: out of memory"],
+  ["it exited with code 3; it wrote nothing", "it exited with code 3; it wrote nothing"],
+  ["it exited; its last output:", "it exited."],
+])("a failure in short has its last output line", (cause, text) => expect(inShort(cause)).toBe(text));
 
 test("numbers are grouped", () => expect(count(1234567)).toBe("1,234,567"));
 

@@ -115,5 +115,16 @@ export function firstLine(cause: string): string {
   return (cause.split("\n", 1)[0] ?? "").replace(/; its last output:$/, ".");
 }
 
+/** The same, but with the last line that the server wrote: mostly what it died of. */
+export function inShort(cause: string): string {
+  const last = cause.split("\n").slice(1).findLast((line) => line.trim());
+  return last === undefined ? firstLine(cause) : `${cause.split("\n", 1)[0] ?? ""} ${last.trim()}`;
+}
+
+/** What a load takes, about, in seconds: 0.557 -> "0.6 s". */
+export function estimated(seconds: number): string {
+  return seconds < 9.95 ? `${decimal(Math.max(0.1, seconds), 1)} s` : wholeDuration(seconds);
+}
+
 /** Names as people sort them: case-insensitive, "model-9" before "model-10". */
 export const natural = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;

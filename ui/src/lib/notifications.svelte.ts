@@ -1,7 +1,7 @@
 // The system's notifications of loads that are over, for whoever has chosen them in Settings and looks at something else.
 import type { Change } from "./api.gen";
 import { isFailure } from "./details.svelte";
-import { firstLine, wholeDuration } from "./format";
+import { inShort, wholeDuration } from "./format";
 import { live } from "./live.svelte";
 import { link, router } from "./router.svelte";
 import { load, save } from "./storage";
@@ -44,7 +44,7 @@ class Notifications {
     const isMine = this.#mine.delete(model);
     if (!document.hidden || this.#wanted === "off" || (this.#wanted === "mine" && !isMine)) return;
     if (state === "ready") show(model, `${name} is ready`, change.seconds ? `Loaded in ${wholeDuration(change.seconds)}` : "");
-    else show(model, `${name} ${change.reason === "crashed" ? "crashed" : "could not be loaded"}`, firstLine(change.cause));
+    else show(model, `${name} ${change.reason === "crashed" ? "crashed" : "could not be loaded"}`, inShort(change.cause));
   }
 }
 

@@ -13,6 +13,7 @@ export interface Look {
 
 const LOOKS: Record<string, Look> = {
   ready: { text: "Ready", icon: "ready", tone: "ok", says: "is ready" },
+  answering: { text: "Answering", icon: "send", tone: "accent", says: "is answering" },
   starting: { text: "Loading", icon: "loading", tone: "moving", says: "is loading" },
   stopping: { text: "Stopping", icon: "stopping", tone: "moving", says: "is stopping" },
   stopped: { text: "Stopped", icon: "stopped", tone: "idle", says: "has stopped" },

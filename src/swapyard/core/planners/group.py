@@ -53,6 +53,12 @@ class GroupPlanner:
         mine = group_of.get(model)
         return tuple(x for x in running if x != model and must_go(mine, group_of.get(x)))
 
+    def rule(self, model: str, evicted: str) -> str:
+        mine, other = self._group_of.get(model), self._group_of.get(evicted)
+        if mine is None or other is None:
+            return "no group"
+        return "group swap" if mine[0] == other[0] else "group exclusive"
+
     def kin(self, model: str) -> str | None:
         known = self._group_of.get(model)
         return known[0] if known is not None else None

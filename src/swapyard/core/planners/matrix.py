@@ -35,3 +35,6 @@ class MatrixPlanner:
     def evict(self, model: str, running: Sequence[str]) -> tuple[str, ...]:
         """Nothing if `model` runs already; everything if it is in no set."""
         return self.sets.best(model, running, self.costs).evicted
+
+    def rule(self, model: str, evicted: str) -> str:
+        return "matrix"

@@ -1,7 +1,7 @@
 """The parameters of `GET /api/metrics/activity`, checked and turned into SQL.
 
 Checked in llama-swap's order (model, start, end, range, ids, limit, page, sort, order), so that of several mistakes the same
-one is told; then ours (status, path, session). Values are trimmed; an empty one is as good as none.
+one is told; then ours (status, path, session, request). Values are trimmed; an empty one is as good as none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COLUMNS: Final = {"id": "id", "time": "ts_created", **SORT_COLUMNS}
 class ActivityQuery:
     """Which rows, and which page of them. Times are Unix seconds, all bounds inclusive. `column` is a name of the table.
     `statuses`: ranges, of which a row's status is in one. `path`: what a row's path holds somewhere. `sessions`: whole.
-    `ids`: of which a row's is one; None: any."""
+    `ids`: of which a row's is one. `request`: its number among the requests under way, of whichever process. None: any."""
 
     models: tuple[str, ...] = ()
     start: int | None = None
@@ -44,6 +44,7 @@ class ActivityQuery:
     column: str = "id"
     descending: bool = True
     ids: frozenset[int] | None = None
+    request: int | None = None
 
     @property
     def offset(self) -> int:
@@ -74,8 +75,11 @@ class ActivityQuery:
         statuses = tuple(dict.fromkeys(_statuses(status) for status in given.get("status", ()) if status))
         path = first.get("path", "")
         sessions = tuple(dict.fromkeys(session for session in given.get("session", ()) if session))
+        request = _integer(first, "request", _LARGEST)
         column, descending = _COLUMNS[sort], order == "desc"
-        return cls(models, start, end, min_id, max_id, statuses, path, sessions, limit, page, column, descending)
+        return cls(
+            models, start, end, min_id, max_id, statuses, path, sessions, limit, page, column, descending, request=request
+        )
 
     def among(self, ids: frozenset[int]) -> ActivityQuery:
         """Of the rows that this asks for only these."""
@@ -112,6 +116,10 @@ class ActivityQuery:
             ours = f"SELECT s.id FROM swapyard_activity AS s WHERE s.session IN ({marks}) AND s.session != ''"
             clauses.append(f"{'' if walk is None else '+'}id IN ({ours})")
             values += self.sessions
+        if self.request is not None:
+            ours = "SELECT s.id FROM swapyard_activity AS s WHERE s.request = ? AND s.request != 0"
+            clauses.append(f"{'' if walk is None else '+'}id IN ({ours})")
+            values.append(self.request)
         if self.ids is not None:
             clauses.append(f"{'' if walk in (None, 'id') else '+'}id IN ({', '.join(map(str, sorted(self.ids)))})")
         return (f" WHERE {' AND '.join(clauses)}" if clauses else ""), values
@@ -127,7 +135,8 @@ class ActivityQuery:
     @property
     def all_answers(self) -> bool:
         """Only models, times and ids are asked for."""
-        return not self.statuses and not self.path and not self.sessions and self.ids is None
+        narrowed = self.statuses or self.path or self.sessions or self.ids is not None or self.request is not None
+        return not narrowed
 
 
 def _statuses(text: str) -> tuple[int, int]:

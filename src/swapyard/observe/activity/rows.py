@@ -31,7 +31,8 @@ class Activity(msgspec.Struct, gc=False):
 
     `path`: as forwarded. `duration_ms`: from the end of the request's checks to the end of the answer, queue and load
     included. `first_token_ms`: from the same beginning. `error`: "" where the answer itself (`usage.error`) or its
-    status says it. `session`: what the client calls its session, "" where it names none.
+    status says it. `session`: what the client calls its session, "" where it names none. `request`: its number among the
+    requests under way, which changes of models name; 0 where it waited for no model, so that none can.
     """
 
     ended: float
@@ -49,6 +50,7 @@ class Activity(msgspec.Struct, gc=False):
     first_token_ms: int = -1
     client: str = ""
     session: str = ""
+    request: int = 0
 
 
 class Tokens(msgspec.Struct, kw_only=True):
@@ -62,7 +64,8 @@ class Tokens(msgspec.Struct, kw_only=True):
 
 
 class Timing(msgspec.Struct, kw_only=True):
-    """Ours: what llama-swap does not record. Milliseconds, -1 = unknown."""
+    """Ours: what llama-swap does not record. Milliseconds, -1 = unknown. `request`: while it was under way, the number by
+    which `for_request` of a transition means it; 0 where it waited for no model. Every process counts from 1."""
 
     outcome: str
     ended_ms: int
@@ -74,6 +77,7 @@ class Timing(msgspec.Struct, kw_only=True):
     prompt_tokens: int
     client: str
     session: str
+    request: int
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -136,6 +140,7 @@ OUR_COLUMNS: Final = (
     "prompt_tokens",
     "client",
     "session",
+    "request",
 )
 
 
@@ -179,6 +184,7 @@ def our_values(row_id: int, one: Activity) -> tuple[object, ...]:
         usage.prompt_tokens,
         storable(one.client),
         storable(one.session),
+        one.request,
     )
 
 

@@ -86,6 +86,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # Of those that have one only: most requests name no session, and writing an entry for each would cost.
         "CREATE INDEX swapyard_activity_session ON swapyard_activity (session) WHERE session != ''",
     ),
+    (
+        "ALTER TABLE swapyard_activity ADD COLUMN request INTEGER NOT NULL DEFAULT 0",
+        # Of those that have waited only, which a change of a model can name.
+        "CREATE INDEX swapyard_activity_request ON swapyard_activity (request) WHERE request != 0",
+    ),
 )
 
 # What a listing may be sorted by; each gets an index in a large file. `id` and `time` have theirs from the beginning.

@@ -12,6 +12,7 @@ from swapyard.observe.system.hardware import environment as module
 from swapyard.observe.system.hardware import host
 from swapyard.observe.system.hardware.environment import environment, of_detection, of_macos, of_windows
 from swapyard.observe.system.hardware.snapshot import Architecture, Environment
+from swapyard.observe.system.host import HostSampler
 
 Install = Callable[[str, str], Any]
 GIB = 2**30
@@ -103,6 +104,7 @@ def test_a_limit_of_the_control_group_counts_where_it_is_lower(
 
 def test_this_machine_has_memory_and_processors() -> None:
     assert host.memory(Path("/")) > 0
+    assert host.usable_memory() == HostSampler().sample().memory_total
     assert host.cpu(Path("/")).logical_thread_count
 
 

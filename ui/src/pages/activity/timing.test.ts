@@ -3,7 +3,7 @@ import type { ActivityRow, ActivityTiming } from "../../lib/api.gen";
 import { parts, span } from "./timing";
 
 const NOT_KNOWN: ActivityTiming = {
-  outcome: "complete", ended_ms: 5000, queue_ms: -1, load_ms: -1, first_token_ms: -1, prefill_ms: -1, decode_ms: -1, prompt_tokens: 0, client: "", session: "",
+  outcome: "complete", ended_ms: 5000, queue_ms: -1, load_ms: -1, first_token_ms: -1, prefill_ms: -1, decode_ms: -1, prompt_tokens: 0, client: "", session: "", request: 0,
 };
 
 function row(duration_ms: number, timing?: Partial<ActivityTiming>, type = "application/json"): ActivityRow {

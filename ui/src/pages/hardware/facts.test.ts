@@ -29,6 +29,13 @@ it("tells every part, and null for what is not known", () => {
   expect(npu!.facts.every(([, value]) => value === null)).toBe(true);
 });
 
+it("counts memory as the other pages do, and says what of it is not to be had", () => {
+  const memory = (built: number, usable: number): unknown => Object.fromEntries(partsOf({ ...machine, memory: { capacity_bytes: built * 2 ** 30, usable_bytes: usable * 2 ** 30 } })[0]!.facts)["Memory"];
+  expect(memory(24, 23.5)).toBe("23.5 GiB usable of 24.0 GiB");
+  expect(memory(24, 23.99)).toBe("24.0 GiB");
+  expect(memory(16, 24)).toBe("24.0 GiB, of which this container may use 16.0 GiB");
+});
+
 it("is text for a bug report", () => {
   const text = textOf(machine);
   expect(text).toContain("System\n  Operating system:  Debian GNU/Linux 13\n  Kernel:            not detected\n");

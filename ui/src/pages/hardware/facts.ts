@@ -27,9 +27,15 @@ function systemPart({ operating_system: system, architecture, environment, memor
       ["Kernel", system.kernel],
       ["Architecture", architecture.name === "other" ? architecture.raw_name : architecture.name],
       ["Runs in", environmentOf(environment)],
-      ["Memory", bytes(memory.capacity_bytes)],
+      ["Memory", memoryOf(memory)],
     ],
   };
+}
+
+/** By the total that Now and Performance count from, and what it is a part of. */
+function memoryOf({ capacity_bytes: built, usable_bytes: usable = built }: Hardware["memory"]): string {
+  if (built < usable) return `${bytes(usable)}, of which this container may use ${bytes(built)}`;
+  return bytes(usable) === bytes(built) ? bytes(usable) : `${bytes(usable)} usable of ${bytes(built)}`;
 }
 
 function environmentOf({ kind, name, raw_kind }: Hardware["environment"]): string | null {

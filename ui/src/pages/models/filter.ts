@@ -17,7 +17,7 @@ export const CAPABILITIES: Record<string, string> = {
 export interface Wanted {
   /** Words; all of them must be found. */
   text: string;
-  /** "", a state, or "failed". */
+  /** "", or a state as it is shown. A model that answers is a ready one, too. */
   state: string;
   capability: string;
   unlisted: boolean;
@@ -44,7 +44,7 @@ export interface Known {
 /** Words are looked for in all its names, what is said of it, its family and its tags. `entry`: undefined where none is known yet. */
 export function matches(model: ModelStatus, state: string, wanted: Wanted, entry?: CatalogEntry): boolean {
   if (model.unlisted && !wanted.unlisted) return false;
-  if (wanted.state && state !== wanted.state) return false;
+  if (wanted.state && state !== wanted.state && !(wanted.state === "ready" && state === "answering")) return false;
   if (wanted.capability && !model.capabilities?.[wanted.capability]) return false;
   const family = entry?.family || familyOf(model.id);
   const told = [model.id, model.name, model.description, family, ...(model.aliases ?? []), ...(entry?.tags ?? [])].join(" ").toLowerCase();

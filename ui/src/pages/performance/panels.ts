@@ -1,5 +1,6 @@
 // Which charts there are, made from the samples.
 import type { SystemStats } from "../../lib/api.gen";
+import { coloursOf } from "../../lib/colours";
 import { bytes, counted, decimal, percent } from "../../lib/format";
 import { type GpuOf, type History, type Lines, gpuLines, gpusOf, interfacesOf, known, lines, modelLines, rate, tells } from "./samples";
 
@@ -66,6 +67,7 @@ export function gpuPanels(history: History, every: number, nameOf: (model: strin
 function memoryByModel(history: History, gpu: GpuOf, gpus: readonly GpuOf[], every: number, nameOf: (model: string) => string): Panel[] {
   const { models, times, values } = modelLines(history.gpus, history.shares, gpu.id, every);
   if (!models.length) return [];
+  const colours = coloursOf(models);
   const used = values.at(-1)!;
   const held = values.slice(0, -1);
   const rest = used.map((all, at) => {
@@ -78,7 +80,7 @@ function memoryByModel(history: History, gpu: GpuOf, gpus: readonly GpuOf[], eve
       title: gpus.length > 1 ? `Memory of GPU ${gpu.id} by model` : "GPU memory by model",
       hint: "Which model holds what is known since this page was opened.",
       series: [
-        ...models.map((model, index): Series => ({ label: nameOf(model), ...colour(index), stacked: true })),
+        ...models.map((model): Series => ({ label: nameOf(model), colour: colours.get(model) ?? 1, stacked: true })),
         { label: "Everything else", colour: "other", stacked: true },
         { label: "Used", colour: "text" },
       ],

@@ -8,7 +8,7 @@ const change = (at: number, model: string, state: string): Change => ({ id: (id 
 const row = (model: string, from: number, to: number, waited = 0): ActivityRow => ({
   id: 1, timestamp: "", model, req_path: "/", resp_content_type: "", resp_status_code: 200, has_capture: false, duration_ms: (to - from) * 1000,
   tokens: { cache_tokens: 0, draft_tokens: 0, draft_acc_tokens: 0, input_tokens: 0, output_tokens: 0, prompt_per_second: 0, tokens_per_second: 0 },
-  timing: { outcome: "", ended_ms: to * 1000, queue_ms: waited * 1000, load_ms: -1, first_token_ms: -1, prefill_ms: -1, decode_ms: -1, prompt_tokens: 0, client: "", session: "" },
+  timing: { outcome: "", ended_ms: to * 1000, queue_ms: waited * 1000, load_ms: -1, first_token_ms: -1, prefill_ms: -1, decode_ms: -1, prompt_tokens: 0, client: "", session: "", request: 0 },
 });
 const short = (all: Lane[]): string[] => all.map((lane) => `${lane.model}: ${lane.segments.map(({ state, from, to }) => `${state} ${from}-${to}`).join(", ")}`);
 

@@ -1,6 +1,6 @@
 // Segments in words.
 import type { Change } from "../../lib/api.gen";
-import { loaded, told } from "../../lib/causes";
+import { loaded } from "../../lib/causes";
 import { duration, timeOfDay } from "../../lib/format";
 import type { Segment, SegmentState } from "./lanes";
 
@@ -17,5 +17,5 @@ export function cause(change: Change | null): string {
   if (!change) return "";
   if (change.state === "ready" && change.seconds != null) return loaded(change, change.seconds);
   const model = change.for_model && !change.cause.includes(change.for_model) ? `, for ${change.for_model}` : "";
-  return `${told(change)}${model}`;
+  return `${change.cause}${model}`;
 }

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from msgspec import UNSET
+
 from swapyard.observe.system.hardware import accelerators, host, vendors
 from swapyard.observe.system.hardware.environment import environment
 from swapyard.observe.system.hardware.snapshot import Capture, Detector, Memory, Snapshot
@@ -23,7 +25,7 @@ def capture(version: str, root: Path = Path("/"), system: str = sys.platform) ->
         operating_system=host.operating_system(root, system),
         environment=environment(root, system),
         cpu=host.cpu(root, system),
-        memory=Memory(memory),
+        memory=Memory(memory, host.usable_memory() or UNSET),
         accelerators=accelerators.accelerators(found(root, system, memory)),
     )
 

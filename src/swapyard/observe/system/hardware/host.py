@@ -84,13 +84,18 @@ def parse_cpuinfo(content: str) -> tuple[str | None, str | None, int | None]:
 def memory(root: Path, system: str = sys.platform) -> int:
     """Bytes; 0 if even that is unknown. On Linux what firmware and kernel keep for themselves counts, and the limit of the
     control group when it is lower."""
-    try:
-        total = psutil.virtual_memory().total
-    except (OSError, psutil.Error):
-        total = 0
+    total = usable_memory()
     if system != "linux":
         return total
     return limited(max(total, present_bytes(read(root / "proc/zoneinfo"), _page_size())), root)
+
+
+def usable_memory() -> int:
+    """Bytes, as every sample of the memory counts them; 0 where they are unknown."""
+    try:
+        return psutil.virtual_memory().total
+    except (OSError, psutil.Error):
+        return 0
 
 
 def present_bytes(zoneinfo: str, page_size: int) -> int:

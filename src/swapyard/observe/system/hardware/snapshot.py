@@ -54,7 +54,11 @@ class Cpu(Struct, frozen=True):
 
 
 class Memory(Struct, frozen=True):
+    """`capacity_bytes`: what is built in, or the limit of the control group where that is lower. `usable_bytes`: the total
+    that samples of the memory count from: without what firmware and kernel keep for themselves."""
+
     capacity_bytes: int
+    usable_bytes: int | UnsetType = UNSET
 
 
 class AcceleratorMemory(Struct, frozen=True):
