@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swapyard.cli import DEMO_MODELS, demo_hint, free_ports
+from swapyard.cli import DEMO_MODELS, claimed_ports, demo_hint
 from swapyard.cli.arguments import Listen
 from swapyard.config.load import loads
 from swapyard.demo import demo_config
@@ -25,10 +25,20 @@ def test_a_port_is_looked_for_for_every_model() -> None:
     assert [model.proxy for model in config.models.values()] == [f"http://localhost:{7000 + n}" for n in range(DEMO_MODELS)]
 
 
-@pytest.mark.parametrize("place", range(DEMO_MODELS))
+@pytest.mark.parametrize("place", range(DEMO_MODELS + 1))
 def test_a_row_of_ports_of_which_one_is_taken_is_passed_over(taken: int, place: int) -> None:
     first = taken - place
-    assert free_ports(first, DEMO_MODELS) >= first + DEMO_MODELS
+    with claimed_ports(first, DEMO_MODELS) as start:
+        assert start > taken
+
+
+def test_two_demos_at_once_take_ports_of_their_own(taken: int) -> None:
+    with claimed_ports(taken, DEMO_MODELS) as one, claimed_ports(taken, DEMO_MODELS) as other:
+        assert not {*range(one, one + DEMO_MODELS)} & {*range(other, other + DEMO_MODELS)}
+        for port in (one, other):  # the models can have them
+            socket.create_server(("127.0.0.1", port)).close()
+    with claimed_ports(taken, DEMO_MODELS) as again:
+        assert again == one
 
 
 def test_the_hint_names_an_address_that_can_be_typed() -> None:

@@ -132,7 +132,7 @@ def start_demo(built: None, tmp_path_factory: pytest.TempPathFactory) -> StartDe
     def start(
         config: Path | None = None, environment: Mapping[str, str] = {}, flags: Sequence[str] = ()
     ) -> AbstractContextManager[str]:
-        if config is None:  # not `swapyard demo`: two that start at once would take the same ports
+        if config is None:  # not `swapyard demo`: its ports are not those that tests are given
             config = tmp_path_factory.mktemp("demo") / "demo.yaml"
             config.write_text(demo_config(sys.executable, start_port=start_port()), encoding="utf-8")
         return serve("--config", str(config), *flags, environment=environment)

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -130,9 +130,10 @@ def _demo(listen: Listen | None) -> int:
     from swapyard.config.load import load
     from swapyard.demo import demo_config
 
-    with tempfile.TemporaryDirectory(prefix="swapyard-demo-") as place:
+    with tempfile.TemporaryDirectory(prefix="swapyard-demo-") as place, contextlib.ExitStack() as held:
         path = Path(place) / "demo.yaml"
-        path.write_text(demo_config(sys.executable, start_port=free_ports(5800, DEMO_MODELS)), encoding="utf-8")
+        start_port = held.enter_context(claimed_ports(5800, DEMO_MODELS))
+        path.write_text(demo_config(sys.executable, start_port=start_port), encoding="utf-8")
         if listen is None or listen.port:  # the log tells a port that the system chooses
             print(demo_hint(listen), flush=True)
         return serve(
@@ -144,14 +145,25 @@ def _demo(listen: Listen | None) -> int:
         )
 
 
-def free_ports(first: int, count: int) -> int:
-    """The first of `count` ports on which nobody listens at the moment, `first` if possible: another demo may be running."""
-    for start in range(first, 65536 - count, count):
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(start, start + count):
-                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return start
-    return first
+@contextlib.contextmanager
+def claimed_ports(first: int, count: int) -> Iterator[int]:
+    """The first of `count` ports that are free, `first` if possible, and that no other demo takes within the block.
+
+    Models listen only while they are loaded, so that their ports look free to another demo. The port behind them is what
+    both would need: it is kept for the whole block, and nobody listens there.
+    """
+    for start in range(first, 65536 - count, count + 1):
+        with contextlib.ExitStack() as kept, contextlib.suppress(OSError):
+            kept.enter_context(socket.socket()).bind(("127.0.0.1", start + count))
+            with contextlib.ExitStack() as tried:
+                for port in range(start, start + count):
+                    tried.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            claim = kept.pop_all()
+            break
+    else:
+        raise OSError(f"no {count + 1} free ports in a row from {first} up")
+    with claim:
+        yield start
 
 
 def demo_hint(listen: Listen | None) -> str:
@@ -162,15 +174,16 @@ def demo_hint(listen: Listen | None) -> str:
     return DEMO_HINT.replace("ADDRESS", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
-DEMO_MODELS = 7
+DEMO_MODELS = 8
 
 DEMO_HINT = """\
-Swapyard's demo: seven scripted models, no GPU, no download. In another terminal:
+Swapyard's demo: eight scripted models, no GPU, no download. In another terminal:
 
   curl ADDRESS/v1/chat/completions -d '{"model": "hare", "messages": [{"role": "user", "content": "Who are you?"}]}'
   curl ADDRESS/running
   curl -N ADDRESS/v1/chat/completions -d '{"model": "magpie", "stream": true, "messages": []}'
   curl ADDRESS/running        # hare has made room for magpie
+  curl ADDRESS/v1/chat/completions -d '{"model": "mole", "messages": []}'   # cannot be loaded: see how that is told
 
 or open http://ADDRESS/ in a browser. Ctrl-C ends it.
 """
