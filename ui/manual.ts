@@ -42,7 +42,7 @@ function chapter(text: string): Chapter {
 
 /** What is wider than the window is scrolled, by keys too. */
 function scrollable(html: string): string {
-  return html.replaceAll("<table>", '<div class="wide" tabindex="0"><table>').replaceAll("</table>", "</table></div>").replaceAll("<pre>", '<pre tabindex="0">');
+  return html.replaceAll("<table>", '<div class="wide slides" tabindex="0"><table>').replaceAll("</table>", "</table></div>").replaceAll("<pre>", '<pre class="slides" tabindex="0">');
 }
 
 /** "keys.md#ttl" is the chapter beside this one. What is no part of the manual has no address here. */

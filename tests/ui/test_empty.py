@@ -129,7 +129,7 @@ def test_without_a_gpu_it_is_told_who_was_asked_and_why_each_failed(fresh: str, 
     expect(window.get_by_text("No GPU can be seen.")).to_be_visible()
     window.get_by_role("link", name="Why?").click()
     expect(window.locator("h1")).to_have_text("Performance")
-    said = window.locator("dl")
+    said = window.get_by_role("list", name="Who was asked for GPUs")
     for source in httpx.get(f"{fresh}/api/performance", params={"after": "2026-01-01T00:00:00Z"}).json()["sources"]:
         if source["problem"]:
             expect(said).to_contain_text(re.compile(rf"{re.escape(source['name'])}\s*{re.escape(source['problem'])}"))

@@ -76,6 +76,15 @@ export function link(path: string, query: Query = {}): string {
   return base + path + (text ? `?${text}` : "");
 }
 
+/** Addresses are typed by people: one that is no proper one stays as it is. */
+export function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function put(query: URLSearchParams, name: string, value: Query[string]): void {
   query.delete(name);
   if (typeof value === "object" && value !== null) for (const each of value) query.append(name, each);
@@ -89,7 +98,7 @@ function pathOf(pathname: string): string {
 
 function fromOld(hash: string): string {
   const [page = "", ...rest] = hash.split("/");
-  if (page === "models" && rest.length) return link("model", { id: decodeURIComponent(rest.join("/")) });
+  if (page === "models" && rest.length) return link("model", { id: unescaped(rest.join("/")) });
   return link(OLD[page] ?? page);
 }
 
