@@ -12,10 +12,21 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from tests.ports import start_port
+from tests.ui.conftest import SIZES, page_of
 
 LIST = "main :is(tbody tr, ul[aria-label=Models] li)"  # rows of a table, or on phones cards
+
+
+# What is wider than its card or the window: tables that must be scrolled, and what juts out.
+WITHIN = """() => [document.documentElement, ...document.querySelectorAll("main .scroll, main .card, main li")]
+    .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.outerHTML.slice(0, 200))"""
+LIGHTNESS = "of => getComputedStyle(of).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + +part, 0)"
+
+
+def is_phone(page: Page) -> bool:
+    return page.viewport_size == SIZES["phone"]
 
 
 def names(page: Page) -> list[str]:
@@ -108,12 +119,10 @@ def test_the_list_is_narrowed_by_state_and_found_by_tag_and_family(stopped: str,
     expect(window.get_by_text("No model is like that.")).to_be_visible()
 
 
-def test_the_list_is_ordered_by_use_and_memory_and_says_so_in_its_address(stopped: str, window: Page) -> None:
+def test_the_list_is_ordered_by_use_and_says_so_in_its_address(stopped: str, window: Page) -> None:
     httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
-    httpx.get(f"{stopped}/api/models", timeout=30)  # what a model holds is known once somebody has looked
     for _ in range(40):
         httpx.post(f"{stopped}/v1/embeddings", json={"model": "org/model.v2:q4", "input": "hello"}, timeout=30)
-    httpx.get(f"{stopped}/api/models", timeout=30)
     window.goto(f"{stopped}/ui/models")
     expect(first(window)).to_have_text("org/model.v2:q4")  # it has made Hare go
     order = window.get_by_label("Order")
@@ -125,8 +134,47 @@ def test_the_list_is_ordered_by_use_and_memory_and_says_so_in_its_address(stoppe
     window.reload()
     expect(order).to_have_value("used")
     expect(first(window)).to_have_text("org/model.v2:q4")
-    order.select_option("Order: Memory")
-    assert set(names(window)[-2:]).isdisjoint({"Hare", "org/model.v2:q4"})
+
+
+def test_the_list_is_ordered_by_memory_and_by_name_either_way(stopped: str, window: Page) -> None:
+    gib = 2**30
+    peaks = {"tortoise": 9 * gib, "broken": 2 * gib, "snail": 5 * gib, "hare": 7 * gib}
+
+    def with_peaks(route: Route) -> None:
+        answer = route.fetch().json()
+        for entry in answer["models"]:
+            entry["peak_bytes"] = peaks.get(entry["id"], 0)
+        route.fulfill(json=answer)
+
+    def with_a_gpu(route: Route) -> None:
+        answer = route.fetch().json()
+        for model in answer["models"]:
+            if model["run"]:  # it holds less now than it has held
+                model["run"]["gpu_memory"] = [{"id": 0, "name": "Big GPU", "memory_bytes": 3 * gib}]
+        route.fulfill(json=answer)
+
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    window.route("**/api/catalog", with_peaks)
+    window.route("**/api/models", with_a_gpu)
+    window.goto(f"{stopped}/ui/models")
+    order = window.get_by_label("Order")
+    by_memory = ["Tortoise", "Snail", "Hare", "Broken", "org/model.v2:q4"]
+    by_name = ["Broken", "Hare", "org/model.v2:q4", "Snail", "Tortoise"]
+    shown = lines(window).locator("a[data-row]")
+    for choice, head, once, address in (
+        ("Memory", "Memory", by_memory, "order=asc"),
+        ("Name", "Model", by_name, "order=desc"),
+    ):
+        order.select_option(f"Order: {choice}")
+        expect(shown).to_have_text(once)
+        if is_phone(window):
+            window.get_by_role("button", name="turn round").tap()
+        else:
+            window.get_by_role("button", name=head, exact=True).click()
+        expect(shown).to_have_text(once[::-1])
+        assert address in window.url
+        window.reload()
+        expect(shown).to_have_text(once[::-1])
 
 
 def test_columns_tell_the_use_of_each_model(stopped: str, desktop: Page) -> None:
@@ -139,7 +187,7 @@ def test_columns_tell_the_use_of_each_model(stopped: str, desktop: Page) -> None
     expect(desktop.get_by_role("columnheader", name="Requests")).to_have_attribute("aria-sort", "descending")
 
 
-def test_the_list_is_grouped_by_group_and_by_family(stopped: str, window: Page) -> None:
+def test_the_list_is_grouped_by_group_family_and_tag(stopped: str, window: Page) -> None:
     window.goto(f"{stopped}/ui/models")
     window.get_by_label("Grouped by").select_option("By group")
     headings = window.locator("main :is(td, li).part")
@@ -147,6 +195,10 @@ def test_the_list_is_grouped_by_group_and_by_family(stopped: str, window: Page) 
     assert "group=group" in window.url
     window.get_by_label("Grouped by").select_option("By family")
     expect(headings.first).to_have_text("broken 1")
+    window.get_by_label("Grouped by").select_option("By tag")
+    expect(headings).to_have_text(["nimble 1", "No tag 4"])
+    assert names(window) == ["Hare", "Broken", "org/model.v2:q4", "Snail", "Tortoise"]
+    window.get_by_label("Grouped by").select_option("By family")
     window.get_by_label("Search models").fill("hare")
     expect(headings).to_have_text(["Lagomorph 1"])
 
@@ -160,6 +212,10 @@ def test_on_a_phone_a_name_can_be_read_and_its_button_can_be_hit(stopped: str, p
     box = button.bounding_box()
     assert box is not None
     assert (round(box["width"]), round(box["height"])) == (44, 44)
+    phone.emulate_media(color_scheme="dark")
+    of_card = button.evaluate(f"button => ({LIGHTNESS})(button.closest('.card'))")
+    assert button.evaluate(LIGHTNESS) > of_card  # it stands out of the card, and is no hole in it
+    expect(phone.get_by_label("Search models")).to_have_attribute("placeholder", re.compile("family$"))  # no key to press
     expect(phone.get_by_role("list", name="Models")).to_be_visible()
     expect(phone.get_by_role("table")).to_have_count(0)
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -259,6 +315,52 @@ def test_a_load_that_waits_is_given_up(stopped: str, window: Page) -> None:
         expect(window.get_by_role("button", name="Unload Tortoise")).to_be_visible()
 
 
+def test_long_names_and_causes_are_cut_within_their_tables_and_can_be_read(
+    start_demo: Callable[..., Any], engine: Callable[..., str], window: Page, tmp_path: Path
+) -> None:
+    name = "Qwen3 Coder 480B A35B Instruct, four bits, with tools and everything else there is"
+    alias = "an-alias-of-it-that-nobody-types-but-programs-do"
+    long = {"name": name, "aliases": ["coder", alias], "cmd": engine("long", "--ctx-size", "16384")}
+    config = {"startPort": start_port(), "models": {"organisation/" + "x" * 60: long, "brief": {"cmd": engine("brief")}}}
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(config))
+    with start_demo(config=path) as address:
+        for model in ("brief", "coder"):
+            asked = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+            httpx.post(f"{address}/v1/chat/completions", json=asked, timeout=30).raise_for_status()
+        with streaming(address, "coder"):
+            window.goto(f"{address}/ui/activity")
+            expect(window.get_by_role("region", name="Under way").get_by_text(name[:20])).to_be_visible()
+            expect(window.get_by_role("region", name="Finished").locator("[data-row]")).to_have_count(2)
+            assert window.evaluate(WITHIN) == []
+            window.goto(f"{address}/ui/models")
+            link = window.get_by_role("link", name=name, exact=True)
+            because = lines(window).filter(has=window.get_by_role("link", name="brief")).locator(".because").last
+            expect(because).to_contain_text("evicted: group swap, for Qwen3")
+            assert window.evaluate(WITHIN) == []
+            if is_phone(window):
+                assert link.evaluate("link => link.scrollWidth <= link.clientWidth")
+                assert because.evaluate("text => text.scrollHeight <= text.clientHeight + 1")
+            else:
+                assert lines(window).first.evaluate("row => row.offsetHeight") == 36
+                expect(link).to_have_attribute("title", re.compile(f"^{re.escape(name)}, .*{alias}"))
+                expect(because).to_have_attribute("title", re.compile("evicted"))
+        window.goto(f"{address}/ui/model?id=coder&tab=details")
+        facts = window.get_by_role("region", name="Configuration")
+        expect(facts).to_contain_text(re.compile(r"Context\s*16K tokens, set by its command"))
+        assert window.evaluate(WITHIN) == []
+
+
+def test_on_a_phone_a_models_page_begins_with_one_row(stopped: str, phone: Page) -> None:
+    phone.goto(f"{stopped}/ui/model?id=hare")
+    head = phone.locator("main header").first
+    expect(head.get_by_role("button", name="Load Hare")).to_be_visible()
+    for link in ("Chat", "Open server"):
+        expect(head.get_by_role("link", name=link)).to_be_visible()
+    assert head.evaluate("head => head.offsetHeight") == 44
+    expect(phone.get_by_text("Stopped", exact=True).first).to_be_visible()
+
+
 def test_a_models_own_server_opens_from_its_row(stopped: str, desktop: Page) -> None:
     desktop.goto(f"{stopped}/ui/models?unlisted=1")
     for model, path, title in (("hare", "/upstream/hare/", "hare"), ("comfyui_auto", "/comfyui/", "comfy")):
@@ -270,19 +372,43 @@ def test_a_models_own_server_opens_from_its_row(stopped: str, desktop: Page) -> 
 
 
 def test_thousands_of_models_are_drawn_only_where_they_are_looked_at(
-    start_demo: Callable[..., Any], desktop: Page, tmp_path: Path
+    start_demo: Callable[..., Any], browser: Browser, tmp_path: Path
 ) -> None:
     config = tmp_path / "many.yaml"
     config.write_text(json.dumps({"models": {f"model-{number}": {"cmd": "x --port ${PORT}"} for number in range(3000)}}))
     with start_demo(config=config) as address:
-        desktop.goto(f"{address}/ui/models")
-        expect(desktop.get_by_text("3000 of 3000")).to_be_visible()
-        assert len(names(desktop)) < 100
-        desktop.evaluate("window.scrollTo(0, 1500 * 36)")
-        expect(desktop.get_by_role("link", name="model-1500", exact=True)).to_be_in_viewport()
-        assert len(names(desktop)) < 100
-        desktop.get_by_label("Search models").fill("2999")
-        expect(desktop.locator("tbody tr")).to_have_count(1)
+        with page_of(browser, "desktop") as page:
+            page.goto(f"{address}/ui/models")
+            expect(page.get_by_text("3000 of 3000")).to_be_visible()
+            assert len(names(page)) < 100
+            assert lines(page).first.evaluate("row => row.offsetHeight") == 36
+            page.evaluate("window.scrollTo(0, 1500 * 36)")
+            expect(page.get_by_role("link", name="model-1500", exact=True)).to_be_in_viewport()
+            assert len(names(page)) < 100
+            page.get_by_label("Search models").fill("2999")
+            expect(page.locator("tbody tr")).to_have_count(1)
+        with page_of(browser, "phone") as page:
+            page.goto(f"{address}/ui/models")
+            cards = page.get_by_role("list", name="Models")
+            expect(cards).to_be_visible()
+            assert 8 < len(names(page)) < 100
+            height = cards.evaluate("list => list.offsetHeight")
+            expect(page.get_by_role("table")).to_have_count(0)
+            page.evaluate("window.scrollTo(0, document.body.scrollHeight / 2)")
+            expect(page.get_by_role("link", name=re.compile("^model-1[45]\\d\\d$")).first).to_be_attached()
+            assert 8 < len(names(page)) < 100
+            expect(page.locator("[aria-setsize='3000']").last).to_have_attribute(
+                "aria-posinset", re.compile(r"^1[4-6]\d\d$")
+            )
+            assert cards.evaluate("list => list.offsetHeight") == pytest.approx(height, rel=0.2)
+            page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+            expect(page.get_by_role("link", name="model-2999", exact=True)).to_be_attached()
+            page.get_by_role("link", name="model-2999", exact=True).scroll_into_view_if_needed()
+            page.get_by_role("button", name="Pin model-2999 to the top").tap()
+            page.evaluate("window.scrollTo(0, 0)")
+            expect(first(page)).to_have_text("model-2999")
+            page.get_by_label("Search models").fill("2998")
+            expect(lines(page)).to_have_count(1)
 
 
 @pytest.mark.parametrize("name", ["fast", "hare"])
