@@ -372,12 +372,63 @@ def test_a_row_tells_its_exact_time_why_it_failed_and_where_its_time_went(busy: 
     assert parts["decode"] > 0
 
 
+def test_the_bar_of_a_request_that_waited_tells_the_queue_and_the_load(busy: str, window: Page) -> None:
+    ours = {"X-Session-ID": f"waited-{window.viewport_size}"}
+    body = {"model": "magpie", "stream": True, "messages": [{"role": "user", "content": "Who are you?"}]}
+
+    def wait() -> None:
+        httpx.post(f"{busy}/v1/chat/completions", json=body, headers=ours, timeout=ANSWERED)
+
+    window.goto(f"{busy}/ui/activity?session={ours['X-Session-ID']}")
+    with under_way(busy, "hare"):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        under = window.get_by_role("region", name="Under way")
+        expect(under).to_contain_text(re.compile("Queued|Hare must finish first"))
+        under.get_by_role("button", name="Cancel /v1/chat/completions of Hare").click()
+    waiting.join(ANSWERED)
+    took = r"[\d.]+ m?s"
+    bar = window.get_by_role("region", name="Finished").get_by_role("img")
+    expect(bar).to_have_attribute(
+        "aria-label", re.compile(rf"^{took} in the queue, {took} loading the model, .*{took} answering")
+    )
+    expect(bar).to_have_count(1)
+    widths = dict(bar.locator("span").evaluate_all("parts => parts.map(part => [part.classList[0], part.clientWidth])"))
+    timing = httpx.get(f"{busy}/api/metrics/activity?limit=1&model=magpie", timeout=ANSWERED).json()["data"][0]["timing"]
+    assert min(timing["queue_ms"], timing["load_ms"], widths["queue"], widths["load"]) > 0
+    assert (widths["load"] > widths["queue"]) == (timing["load_ms"] > timing["queue_ms"])  # each as wide as it took
+    colours = bar.locator("span").evaluate_all("parts => parts.map(part => getComputedStyle(part).backgroundColor)")
+    assert len(set(colours)) == len(colours)
+
+
+def test_columns_are_moved_with_the_mouse(busy: str, desktop: Page) -> None:
+    desktop.goto(f"{busy}/ui/activity?max_id=34")
+    heads = desktop.get_by_role("region", name="Finished").get_by_role("columnheader")
+    expect(heads.first).to_have_text("ID")
+    desktop.get_by_role("button", name="Columns of finished requests").click()
+    choices = desktop.get_by_role("list", name="All in their order").get_by_role("listitem")
+    choices.filter(has_text="Path").get_by_text("Path").click()  # its word is as good as its box
+    choices.filter(has_text="Model").drag_to(choices.first)
+    expect(choices.first).to_contain_text("Model")
+    desktop.keyboard.press("Escape")
+    for _ in range(2):
+        expect(heads).to_contain_text(["Model", "ID", "Time", "Status"])
+        expect(heads.filter(has_text="Path")).to_have_count(0)
+        desktop.reload()
+
+
 def test_on_a_phone_requests_are_cards_and_open(busy: str, phone: Page) -> None:
     phone.goto(f"{busy}/ui/activity")
     expect(rows(phone)).to_have_count(25)
     expect(phone.get_by_role("table")).to_have_count(0)
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
     card = rows(phone).last
+    left, right = card.evaluate(
+        "card => [card, card.parentElement].map(box => box.getBoundingClientRect()).reduce((inner, outer) => "
+        "[card.querySelector('.line').getBoundingClientRect().left - outer.left, "
+        "outer.right - card.querySelector('.line').getBoundingClientRect().right])"
+    )
+    assert left == right == 16  # a line has the whole width
     expect(card).to_contain_text("/v1/embeddings")
     box = card.bounding_box()
     assert box is not None
@@ -512,6 +563,8 @@ def test_arrow_keys_go_through_the_list_and_what_is_gone_is_said(busy: str, desk
     title = desktop.locator("#request-title")
     expect(title).to_have_text("Request 34")
     expect(rows(desktop)).to_have_count(25)
+    edge = title.evaluate("title => title.closest('.panel').getBoundingClientRect().right")
+    assert edge == SIZES["desktop"]["width"]  # no strip of the page is left beside it
     desktop.keyboard.press("ArrowRight")
     expect(title).to_have_text("Request 33")
     desktop.keyboard.press("ArrowLeft")

@@ -54,7 +54,16 @@ def test_without_models_it_is_told_what_to_write_and_where(built: None, browser:
                 assert page.url == f"{running.address}/ui/manual/keys"
                 page.goto(f"{running.address}/ui/manual/http#limits")
                 expect(page.get_by_role("heading", name="Limits")).to_be_in_viewport()
+                page.goto(f"{running.address}/ui/manual/keys#%")  # such an address may say anything
+                expect(page.locator("main td", has_text="healthCheckTimeout").first).to_be_visible()
                 page.goto(f"{running.address}/ui/manual")
+                code = page.locator("pre").first
+                expect(code).to_be_visible()
+                assert code.evaluate("code => code.clientWidth <= code.parentElement.clientWidth")
+                if size == "phone":  # what is wider is scrolled to, and fades where it goes on
+                    code.evaluate("code => code.scrollTo(1000, 0)")
+                    assert code.evaluate("code => code.scrollLeft") > 0
+                    assert code.evaluate("code => getComputedStyle(code).getPropertyValue('--more-before')") == "40px"
                 expect(page.get_by_role("link", name="Configuration", exact=True)).to_have_attribute("aria-current", "page")
                 page.goto(f"{running.address}/ui/")
                 if size == "desktop":

@@ -211,7 +211,7 @@ def test_times_stand_beside_the_lines_until_they_are_turned_off(talkative: str, 
     expect(button).to_have_attribute("aria-pressed", str(not is_on).lower())
 
 
-def test_two_logs_share_the_width_as_the_keyboard_says(talkative: str, desktop: Page) -> None:
+def test_two_logs_share_the_width_as_the_keyboard_and_the_mouse_say(talkative: str, desktop: Page) -> None:
     desktop.goto(f"{talkative}/ui/logs")
     desktop.get_by_role("button", name="Side by side").click()
     expect(lines(desktop, "Swapyard")).to_be_visible()
@@ -227,3 +227,14 @@ def test_two_logs_share_the_width_as_the_keyboard_says(talkative: str, desktop: 
     assert after["width"] < before["width"]
     desktop.reload()
     expect(border).to_have_attribute("aria-valuenow", "46")
+    place = border.bounding_box()
+    assert place is not None
+    middle = (place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    desktop.mouse.move(*middle)
+    desktop.mouse.down()
+    desktop.mouse.move(middle[0] + 150, middle[1], steps=3)
+    desktop.mouse.up()
+    desktop.mouse.move(*middle)  # let go, it stays
+    assert int(border.get_attribute("aria-valuenow") or "") > 55
+    desktop.reload()
+    assert int(border.get_attribute("aria-valuenow") or "") > 55

@@ -223,6 +223,8 @@ def test_without_a_gpu_it_tells_who_was_asked_and_why_there_is_none(demo: str, w
     window.goto(f"{demo}/ui/performance")
     expect(window.get_by_text("No GPU can be seen")).to_be_visible()
     expect(window.get_by_text("NVML Shared Library Not Found")).to_be_visible()
+    card = window.get_by_role("region", name="No GPU can be seen")
+    assert card.evaluate("card => card.offsetHeight") < 300  # the charts are what the page is for
     expect(chart(window, "cpu")).to_be_visible()
     expect(chart(window, "gpu-use")).to_have_count(0)
 

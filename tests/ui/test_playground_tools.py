@@ -315,6 +315,8 @@ def test_documents_are_edited_as_json(demo: str, window: Page) -> None:
 
 def test_a_load_test_runs_is_measured_and_exported(demo: str, window: Page) -> None:
     window.goto(f"{demo}/ui/playground/load-test")
+    models = window.locator(".models .list")
+    assert models.evaluate("list => list.scrollHeight <= list.clientHeight")  # as many as these are all seen
     for model in ("Hare", "Hare", "Magpie"):
         window.get_by_role("button", name=f"Add a request to {model}").click()
     window.get_by_role("textbox", name="Prompt").fill("count to 9")

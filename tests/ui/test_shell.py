@@ -383,13 +383,29 @@ def test_the_page_works_below_a_prefix(stopped: str, desktop: Page, front: Calla
         desktop.get_by_role("link", name="Settings").click()
         assert desktop.url == f"{proxy.address}/ui/settings"
         expect(desktop.get_by_text(f"{proxy.address}/v1").first).to_be_visible()
-        manifest = desktop.locator("link[rel=manifest]").evaluate("link => link.href")
-        told = httpx.get(manifest).json()
-        assert told["display"] == "standalone"
-        for place in (told["start_url"], told["scope"]):
-            assert urljoin(manifest, place) == f"{proxy.address}/ui/"
-        for icon in told["icons"]:
-            assert httpx.get(urljoin(manifest, icon["src"])).headers["content-type"] == icon["type"]
+        for _ in range(2):  # reloaded two levels below the page's folder
+            desktop.goto(f"{proxy.address}/ui/playground/chat?model=hare")
+            field = desktop.get_by_role("textbox", name="Message")
+            field.fill("count to 3")
+            field.press("Enter")
+            expect(desktop.locator("article").last).to_contain_text("1 2 3")
+            desktop.reload()
+            expect(field).to_be_visible()
+        desktop.goto(f"{proxy.address}/ui/activity?model=hare")
+        desktop.locator("main [data-row]").first.click()
+        assert desktop.url.startswith(f"{proxy.address}/ui/activity?model=hare&capture=")
+        answer = desktop.get_by_role("region", name="Answer", exact=True)
+        for _ in range(2):
+            expect(answer).to_contain_text("1 2 3")
+            desktop.reload()
+        desktop.goto(f"{proxy.address}/ui/logs?source=proxy&filter=listening")
+        lines = desktop.get_by_role("region", name="Lines of Swapyard")
+        for _ in range(2):
+            expect(lines).to_contain_text("listening on")
+            expect(desktop.get_by_label("Show only lines that match")).to_have_value("listening")
+            desktop.reload()
+        desktop.goto(f"{proxy.address}/ui/manual/keys#ttl")
+        expect(desktop.locator("main h2").first).to_have_text("Every configuration key")
 
 
 def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
