@@ -30,9 +30,10 @@ def ask(address: str, path: str = "/v1/chat/completions", **body: Any) -> httpx.
 
 @pytest.fixture(scope="module")
 def busy(start_demo: StartDemo) -> Iterator[str]:
-    """A demo with 34 finished requests: the first to nobody, one that failed, three streams and an embedding among them."""
+    """A demo with 34 finished requests: the first to a model that is not there, one that failed, three streams and an
+    embedding among them."""
     with start_demo() as address:
-        ask(address, model="nobody")
+        ask(address, model="squirrels")
         ask(address, model="squirrel")
         ask(address, model="hare", stream=True)
         ask(address, "/v1/messages", model="hare", stream=True, max_tokens=8)
@@ -356,9 +357,14 @@ def test_a_row_tells_its_exact_time_why_it_failed_and_where_its_time_went(busy: 
     told = time.get_attribute("datetime")
     assert told is not None
     expect(time).to_have_attribute("title", re.compile(rf"{told[:4]}.*\d:{told[14:19]}"))  # to the second, with the date
-    why = finished.get_by_text("is not known here")
+    told_to_client = 'model "squirrels" is not known here; did you mean "squirrel"?'
+    why = finished.get_by_text(told_to_client, exact=True)
     expect(why).to_be_visible()
     assert why.evaluate("text => text.scrollHeight <= text.clientHeight + 1 && text.scrollWidth <= text.clientWidth")
+    window.goto(f"{busy}/ui/activity?capture=1")
+    panel = window.get_by_role("region", name="Request 1", exact=True)
+    expect(panel).to_contain_text(f"The client was told: {told_to_client}")
+    expect(panel.get_by_role("link", name="squirrels")).to_have_count(0)  # it would lead nowhere
     window.goto(f"{busy}/ui/activity")
     legend = finished.get_by_role("list", name="What the colours below a duration mean")
     expect(legend.get_by_role("listitem")).to_have_text(
@@ -444,7 +450,7 @@ def test_the_list_is_exported_as_markdown_csv_and_json_lines(busy: str, window: 
     expect(window.get_by_role("region", name="Copy the Markdown")).to_contain_text("404 model")
     window.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
     window.get_by_role("button", name="Copy Markdown").click()
-    assert "| nobody |" in window.evaluate("window.copied")
+    assert "| squirrels |" in window.evaluate("window.copied")
     with window.expect_download() as csv:
         window.get_by_role("button", name="CSV").click()
     assert csv.value.suggested_filename == "swapyard-activity.csv"
@@ -460,7 +466,7 @@ def test_the_list_is_exported_as_markdown_csv_and_json_lines(busy: str, window: 
     window.get_by_role("button", name="Export").click()
     with window.expect_download() as lines:
         window.get_by_role("button", name="JSON lines").click()
-    assert [json.loads(line)["model"] for line in lines.value.path().read_text().splitlines()] == ["nobody"]
+    assert [json.loads(line)["model"] for line in lines.value.path().read_text().splitlines()] == ["squirrels"]
 
 
 def test_finished_requests_appear_by_themselves_on_the_first_page_only(busy: str, desktop: Page) -> None:

@@ -287,7 +287,7 @@ def test_how_fast_a_model_answers_now_is_told_as_long_as_it_does(birds: str, win
         if SIZES["desktop"] == window.viewport_size:
             pages = window.get_by_role("navigation", name="Pages")
             expect(pages.get_by_role("link", name="Models 6 ready", exact=True)).to_be_visible()
-            expect(pages.get_by_role("link", name="Activity 1 under way", exact=True)).to_be_visible()
+            expect(pages.get_by_role("link", name="Activity 1 running", exact=True)).to_be_visible()
         assert card.locator(".speed").evaluate("shown => shown.closest('[aria-live], [role=status]')") is None
         window.goto(f"{birds}/ui/model?id=finch")
         expect(window.locator("main .speed")).to_have_text(about)
