@@ -37,6 +37,10 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"HTTP_PROXY": "proxy.test:3128"}, "http://127.3.2.1", None),
         ({"HTTP_PROXY": "proxy.test:3128"}, "http://[::1]:81", None),
         ({"HTTP_PROXY": "proxy.test:3128"}, "http://10.0.0.1", PROXY),
+        ({"HTTP_PROXY": "proxy.test:3128", "NO_PROXY": "x/y, 192.168.0.0/16 ,10.1.2.3/8"}, "http://10.9.9.9:81", None),
+        ({"HTTP_PROXY": "proxy.test:3128", "NO_PROXY": "192.168.0.0/16"}, "http://192.169.0.1", PROXY),
+        ({"HTTP_PROXY": "proxy.test:3128", "NO_PROXY": "10.0.0.0/8,fd00::/8"}, "http://[fd12::1]:81", None),
+        ({"HTTP_PROXY": "proxy.test:3128", "NO_PROXY": "0.0.0.0/0"}, "http://peer.test", PROXY),
         ({"HTTP_PROXY": "proxy.test:3128"}, "nonsense", None),
     ],
 )

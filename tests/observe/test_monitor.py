@@ -33,6 +33,22 @@ def test_history_is_100_kib_to_the_byte_and_a_larger_write_keeps_its_tail() -> N
     assert monitor.history() == b"a" * 102_397 + b"end"
 
 
+async def test_a_history_whose_beginning_is_lost_begins_with_a_whole_line() -> None:
+    monitor = LogMonitor(10, has_times=True)
+    monitor.write(b"one\ntwo\nsix\n")  # 12 bytes
+    assert monitor.history() == b"two\nsix\n"
+    past, [(line, _)] = monitor.timed_history()
+    assert (past, line) == (b"two\nsix\n", 0)
+    reader = monitor.subscribe()
+    assert await reader.next() == b"two\nsix\n"
+    monitor.write(b"t\n")  # the tenth byte from the end begins a line
+    assert monitor.history() == b"two\nsix\nt\n"
+    assert await reader.next() == b"t\n"
+    reader.close()
+    monitor.write(b"a line of more than ten\n")
+    assert monitor.history() == b"than ten\n".rjust(10, b" ")
+
+
 async def test_history_and_live_bytes_join_without_gap_or_duplicate() -> None:
     monitor = LogMonitor()
     monitor.write(b"one ")
@@ -141,12 +157,12 @@ async def test_a_closed_reader_is_forgotten() -> None:
 def test_the_times_of_lines_go_with_the_lines_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((1, 2, 3, 3))
     monkeypatch.setattr("swapyard.observe.monitor.time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
-    log = LogMonitor(capacity=12, has_times=True)
+    log = LogMonitor(capacity=16, has_times=True)
     for lines in (b"one\ntwo\n", b"three\n", b"four\nfive\n"):
         log.write(lines)
-    assert log.timed_history() == (b"e\nfour\nfive\n", [(0, 2), (1, 3)])
+    assert log.timed_history() == (b"three\nfour\nfive\n", [(0, 2), (1, 3)])
     log.write(b"six\n")  # in the same millisecond as the lines before
-    assert log.timed_history() == (b"ur\nfive\nsix\n", [(0, 3)])
+    assert log.timed_history() == (b"four\nfive\nsix\n", [(0, 3)])
 
 
 async def test_what_waits_for_a_reader_keeps_its_times(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,8 @@ class ForwardProxy:
             return None
         if request.proxy_bypass_environment(target.netloc.rpartition("@")[2], proxies):  # type: ignore[attr-defined] # typeshed lacks it
             return None
+        if is_in_a_range(target.hostname, proxies.get("no", "")):
+            return None
         return cls._read(proxy)
 
     @classmethod
@@ -105,6 +107,23 @@ class Answer(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.head.done():
             self.head.set_exception(ConnectionError("the proxy closed the connection"))
+
+
+def is_in_a_range(host: str, ranges: str) -> bool:
+    """Whether the host is an address in one of the ranges (`10.0.0.0/8`), which urllib does not know. Names are not looked
+    up. `ranges`: separated by commas, among other things."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in ranges.split(","):
+        if "/" in entry:
+            try:
+                if address in ipaddress.ip_network(entry.strip(), strict=False):
+                    return True
+            except ValueError:  # something else with a slash
+                continue
+    return False
 
 
 def is_here(host: str) -> bool:

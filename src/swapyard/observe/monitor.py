@@ -96,15 +96,15 @@ def _resolve(waiter: asyncio.Future[None]) -> None:
 
 
 class LogMonitor:
-    """One byte stream: its last `HISTORY_BYTES` and whoever listens. `has_times`: it is written in whole lines, and keeps
-    when they came."""
+    """One byte stream: the last `HISTORY_BYTES` of it, from the first whole line among them (or all, where they are one line),
+    and whoever listens. `has_times`: it is written in whole lines, and keeps when they came."""
 
     def __init__(self, capacity: int = HISTORY_BYTES, *, has_times: bool = False) -> None:
         self.lock = threading.Lock()
         self._capacity = capacity
         self._written = 0
         self._times: deque[tuple[int, int]] | None = deque() if has_times else None  # (begin of a write, ms)
-        self._ring = ByteRing(capacity)
+        self._ring = ByteRing(capacity + 1)  # one more, to see whether the first byte begins a line
         self._readers: list[Subscription] = []
         self._streams_ended = False
 
@@ -127,13 +127,20 @@ class LogMonitor:
         while len(times) > 1 and times[1][0] <= self._written - self._capacity:  # the history no longer reaches back so far
             times.popleft()
 
+    def _past(self) -> bytes:
+        """The history. The lock is held."""
+        past = self._ring.snapshot()
+        if len(past) <= self._capacity:
+            return past
+        return past[past.find(b"\n", 0, -1) + 1 or 1 :]
+
     def history(self) -> bytes:
         with self.lock:
-            return self._ring.snapshot()
+            return self._past()
 
     def timed_history(self) -> tuple[bytes, list[Mark]]:
         with self.lock:
-            past = self._ring.snapshot()
+            past = self._past()
             return past, self.marks(past, self._written - len(past))
 
     def marks(self, data: bytes, begin: int) -> list[Mark]:
@@ -162,7 +169,7 @@ class LogMonitor:
         """
         reader = Subscription(self, limit)
         with self.lock:
-            if history and (past := self._ring.snapshot()):
+            if history and (past := self._past()):
                 reader.offer(past, self._written - len(past))
             if self._streams_ended:
                 reader.end()
