@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -155,6 +156,21 @@ def test_one_byte_order_mark_is_tolerated_and_no_more(marks: int) -> None:
 
 def test_nesting_beyond_all_sense_is_refused() -> None:
     assert "nested too deeply" in refusal(b'{"model":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}").message
+
+
+def test_a_stream_that_is_megabytes_of_lists_is_not_taken_apart() -> None:
+    body = b'{"model":"a","stream":[' + b"[]," * 300_000 + b"0]}"
+    tracemalloc.start()
+    try:
+        assert read_json(body) == Asked("a", False, JSON)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_wrong_behind_an_odd_stream_is_told() -> None:
+    assert "line 1 column 25" in str(refusal(b'{"model":"a","stream":1,]}'))
+    assert 'names "model" more than once' in str(refusal(b'{"model":"a","stream":1,"model":"b"}'))
 
 
 @pytest.mark.parametrize("field", ["model", "stream"])

@@ -23,6 +23,8 @@ from swapyard.http.sockets import enable_keepalive, half_close, reset
 
 WRITE_HIGH = 256 * 1024
 LONGEST_HEAD = 256 * 1024  # bytes of a response head, 1xx responses before it included
+LONGEST_TRAILERS = 64 * 1024  # bytes, or of chunk extensions; beyond the read that the last of the body came with
+MOST_TRAILERS = 200  # fields
 
 # What a reason must not hold (RFC 9112 4); llhttp lets everything pass but line ends.
 CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
@@ -85,6 +87,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_parser",
         "_patience",
         "_pool",
+        "_quiet",
         "_reason",
         "_request_done",
         "_sink",
@@ -109,6 +112,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._mold: Mold | None = None  # of `_model`, a head that may be repeated
         self._model: ResponseHead | None = None  # the last head that was parsed
         self._patience = PATIENCE
+        self._quiet = -1  # bytes that came since the last read with some of the body; -1: there was some in this read
         self.used = 0  # requests sent on it
         self.idle_since = 0.0
         self._reset()
@@ -286,6 +290,11 @@ class UpstreamConnection(asyncio.Protocol):
             if self._head_bytes > LONGEST_HEAD:
                 self.fail(UpstreamError(f"sent response headers of more than {LONGEST_HEAD} bytes"))
                 return
+        else:
+            self._quiet = 0 if self._quiet < 0 else self._quiet + size
+            if self._quiet > LONGEST_TRAILERS:
+                self.fail(UpstreamError(f"sent trailers or chunk extensions of more than {LONGEST_TRAILERS} bytes"))
+                return
         sink.turn_over()
 
     def _not_for_a_sink(self, data: bytes) -> None:
@@ -380,6 +389,7 @@ class UpstreamConnection(asyncio.Protocol):
         head = self._model = self._read_head(status, fields)
         self._mold = None  # it was of the head before
         self._heard = HEAD
+        self._quiet = -1
         if self._timer is not None:
             self._stop_timer()
         if status == 101:
@@ -422,6 +432,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         if self._heard is HEAD:
+            self._quiet = -1
             if self._sink is not None:
                 self._sink.data(data)
         elif self._heard is ALL:
@@ -433,6 +444,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self._heard is HEAD and self._parser.get_status_code() != 101:
             self._heard = ALL
             self._trailers, self._fields = self._fields, []  # fields of a second response are nobody's trailers
+            if len(self._trailers) > MOST_TRAILERS:
+                self._heard = HEAD  # an answer that is whole would be passed on
+                raise MalformedResponseError(f"more than {MOST_TRAILERS} trailers")
 
     def _switched(self, rest: bytes) -> None:
         if self._sink is None:

@@ -96,7 +96,7 @@ def _resolve(waiter: asyncio.Future[None]) -> None:
 
 
 class LogMonitor:
-    """One byte stream: the last `HISTORY_BYTES` of it, from the first whole line among them (or all, where they are one line),
+    """One byte stream: its last `HISTORY_BYTES`, from the first whole line among them on (all of them where no line begins),
     and whoever listens. `has_times`: it is written in whole lines, and keeps when they came."""
 
     def __init__(self, capacity: int = HISTORY_BYTES, *, has_times: bool = False) -> None:

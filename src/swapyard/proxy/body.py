@@ -27,6 +27,7 @@ from swapyard.proxy.forms import Field, FormScanner
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 PIECE = 64 * 1024  # bytes looked at together for UTF-8
 MOST_PAIRS: Final = 2_000  # of a query or url-encoded form; each one takes up to 5 us in all, for which all others wait
+LONGEST_STREAM: Final = 400  # bytes of a `stream` that may mean true
 EXCERPT = 24  # bytes shown on each side of the place where a body breaks
 
 
@@ -62,7 +63,14 @@ def _note(_type: type, value: Any) -> _Named:
 
 class _Head(msgspec.Struct, gc=False):
     model: _Named = _NAMED
-    stream: Any = False
+    stream: bool | None = False
+
+
+class _OddHead(msgspec.Struct, gc=False):
+    """For a `stream` that is neither: as text, since ten megabytes of lists would be a second's worth of objects."""
+
+    model: _Named = _NAMED
+    stream: msgspec.Raw = msgspec.Raw(b"false")
 
 
 class _RawHead(msgspec.Struct, gc=False):
@@ -70,6 +78,7 @@ class _RawHead(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Head, dec_hook=_note).decode
+_decode_odd = msgspec.json.Decoder(_OddHead, dec_hook=_note).decode
 _decode_raw = msgspec.json.Decoder(_RawHead).decode
 
 _OBJECT_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{").match
@@ -111,16 +120,30 @@ def read_json(body: bytes) -> Asked:
     except (msgspec.MsgspecError, RecursionError) as error:
         if body.startswith(BYTE_ORDER_MARK) and not body.startswith(BYTE_ORDER_MARK, len(BYTE_ORDER_MARK)):
             return read_json(body[len(BYTE_ORDER_MARK) :])
-        raise broken(body, error) from None
+        if "`$.stream`" not in str(error):
+            raise broken(body, error) from None
+        stream = _odd_stream(body)
     if len(_named) == 1:
         name = _named[0]
         if type(name) is not str and name is not None:
             name = bytes(_decode_raw(body).model).decode()  # 123 looks for a model named "123", 1.10 for "1.10"
         if name:
-            return Asked(name, stream if type(stream) is bool else _is_true(stream))
+            return Asked(name, stream is True)
     elif _named:
         raise BadRequest('the body names "model" more than once', param="model")
     raise BadRequest('the body has no "model", or an empty one: it says which model is to answer', param="model")
+
+
+def _odd_stream(body: bytes) -> bool:
+    """What a `stream` that is neither a boolean nor null means. Notes the model anew. Raises BadRequest."""
+    _named.clear()
+    try:
+        text = bytes(_decode_odd(body).stream)
+        return len(text) <= LONGEST_STREAM and _is_true(msgspec.json.decode(text))
+    except (msgspec.MsgspecError, RecursionError) as error:
+        if isinstance(error, msgspec.ValidationError):
+            raise BadRequest('the value of "stream" is out of range', param="stream") from None
+        raise broken(body, error) from None
 
 
 def read_form(content_type: bytes | None, body: bytes, raw_query: bytes) -> Asked:
