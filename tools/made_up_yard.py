@@ -33,11 +33,13 @@ HELD = {
     "bge-m3": {1: 1_250},
     "bge-reranker-v2": {1: 1_400},
     "flux-schnell": {1: 12_700},
+    "sdxl-turbo": {1: 2_600},
+    "kokoro-82m": {1: 420},
 }
 # What they hold of the machine's memory besides, in MiB.
 HELD_RAM = {
     "gpt-oss-20b": 1_180, "qwen3-coder-30b": 1_640, "gemma-3-27b": 1_420, "whisper-large-v3": 790, "bge-m3": 610,
-    "bge-reranker-v2": 640, "flux-schnell": 2_350,
+    "bge-reranker-v2": 640, "flux-schnell": 2_350, "sdxl-turbo": 1_120, "kokoro-82m": 380,
 }  # fmt: skip
 ELSEWHERE = 640  # MiB of each GPU that are nobody's
 TEXT = {"in": ["text"], "out": ["text"], "tools": True}
@@ -95,8 +97,19 @@ def configuration() -> dict[str, Any]:
         },
         "flux-schnell": {
             "name": "FLUX.1 schnell",
-            "cmd": engine("flux-schnell", "--kind image --load-seconds 240"),
+            "cmd": engine("flux-schnell", "--kind image --load-seconds 1800"),
             "capabilities": {"in": ["text"], "out": ["image"]},
+        },
+        "sdxl-turbo": {
+            "name": "SDXL Turbo",
+            "cmd": engine("sdxl-turbo", "--kind image --load-seconds 1.4"),
+            "capabilities": {"in": ["text", "image"], "out": ["image"]},
+        },
+        "kokoro-82m": {
+            "name": "Kokoro 82M",
+            "cmd": engine("kokoro-82m", "--kind audio --load-seconds 0.6"),
+            "aliases": ["tts-1"],
+            "capabilities": {"in": ["text"], "out": ["audio"]},
         },
         "experiment": {
             "name": "Experiment",
@@ -105,6 +118,7 @@ def configuration() -> dict[str, Any]:
         },
     }
     return {
+        "healthCheckTimeout": 3600,  # one that loads is seen loading in every picture
         "startPort": 21_000 + os.getpid() % 8000,
         "models": models,
         "groups": {
@@ -117,6 +131,8 @@ def configuration() -> dict[str, Any]:
             },
         },
         "selectors": {"whichever": {"strategy": "warm", "targets": ["gpt-oss-20b", "gemma-3-27b"]}},
+        # The requests that wait do so as long as pictures are taken, and hold nobody back.
+        "routing": {"scheduler": {"settings": {"fifo": {"maxWait": 0}}}},
         "profiles": {"night": {"description": "Big answers while nobody waits.", "pins": {"gpt-4o-mini": "gemma-3-27b"}}},
     }
 
@@ -147,15 +163,15 @@ def _engines() -> Iterator[tuple[int, str]]:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
-    """Its address, while it runs."""
+def running(configured: dict[str, Any]) -> Iterator[str]:
+    """The address, while it runs."""
     with tempfile.TemporaryDirectory(prefix="swapyard-pictures-") as place:
         tool = Path(place) / "nvidia-smi"
         root = str(Path(__file__).parents[1])
         tool.write_text(NVIDIA_SMI.format(python=sys.executable, root=root))
         tool.chmod(0o755)
         config = Path(place) / "config.yaml"
-        config.write_text(json.dumps(configuration()))
+        config.write_text(json.dumps(configured))
         command = [sys.executable, "-m", "swapyard", "--config", str(config), "--listen", "127.0.0.1:0"]
         environment = {**os.environ, "PATH": f"{place}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
@@ -179,7 +195,7 @@ class Traffic:
     """What clients do. `begin` makes the history, and leaves requests under way; `end` gives those up."""
 
     def __init__(self, address: str) -> None:
-        self._client = httpx.Client(base_url=address, timeout=120)
+        self._client = httpx.Client(base_url=address, timeout=3600)
         self._ending = threading.Event()
 
     def begin(self) -> None:

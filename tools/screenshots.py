@@ -1,8 +1,8 @@
 """`python -m tools.screenshots [page ...]`: pictures of every page of the web UI, below screenshots/ (`make screenshots`).
 
-Each page at the size of a desktop and of a phone, light and dark, of a Swapyard that has something to do (made_up_yard).
-What would take an hour to come about is made up (made_up_past): the samples of the machine, and when things happened. So is
-the memory of the models' processes, which are small scripts.
+Each scene (scenes) at the size of a desktop and of a phone, light and dark, of a Swapyard that has something to do
+(made_up_yard). What would take an hour to come about is made up (made_up_past): the samples of the machine, and when things
+happened. So is the memory of the models' processes, which are small scripts.
 `--readme`: the two that README.md shows, into docs/images/.
 """
 
@@ -11,14 +11,18 @@ from __future__ import annotations
 import base64
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tools import made_up_yard
 from tools.made_up_past import Past
+from tools.scenes import SCENES, Scene, Yard
 
 ROOT = Path(__file__).parents[1]
 FOLDER, IMAGES = ROOT / "screenshots", ROOT / "docs" / "images"
@@ -28,25 +32,10 @@ FLAGS = (
 )  # fmt: skip
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 THEMES = ("light", "dark")
-PAGES = {
-    "now": "",
-    "models": "models",
-    "model": "model?id=qwen3-coder-30b",
-    "model-logs": "model?id=qwen3-coder-30b&tab=logs",
-    "model-details": "model?id=qwen3-coder-30b&tab=details",
-    "model-snippets": "model?id=qwen3-coder-30b&tab=snippets",
-    "model-failed": "model?id=experiment&tab=details",
-    "activity": "activity",
-    "timeline": "timeline",
-    "playground": "playground/chat?model=qwen3-coder-30b",
-    "playground-images": "playground/images",
-    "playground-rerank": "playground/rerank",
-    "playground-load-test": "playground/load-test",
-    "logs": "logs",
-    "performance": "performance",
-    "hardware": "hardware",
-    "settings": "settings",
-    "not-found": "nowhere",
+CONFIGURATIONS: Mapping[Yard, dict[str, Any]] = {
+    Yard.WORK: made_up_yard.configuration(),
+    Yard.KEYS: {"apiKeys": ["sk-of-the-pictures"], "models": {}},
+    Yard.EMPTY: {"models": {}},
 }
 SETTLED = 900  # ms
 SETTLED_WELL = 12_000  # ms; it has been seen for a while which model holds what
@@ -60,44 +49,55 @@ TO_WEBP = """async address => {
 }"""
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where pictures are taken. `addresses`: without a slash at the end."""
+
+    browser: Browser
+    addresses: Mapping[Yard, str]
+    past: Past
+
+
 def main(arguments: list[str]) -> int:
-    wanted = {name: PAGES[name] for name in arguments if name in PAGES} or PAGES
+    wanted = {name: SCENES[name] for name in arguments if name in SCENES} or SCENES
     browser_path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser_path is None:
         print("no Chromium here; Debian: apt-get install chromium", file=sys.stderr)
         return 1
-    with made_up_yard.running() as address, sync_playwright() as playwright:
-        traffic = made_up_yard.Traffic(address)
+    with ExitStack() as stack:
+        addresses = {yard: stack.enter_context(made_up_yard.running(of)) for yard, of in CONFIGURATIONS.items()}
+        playwright = stack.enter_context(sync_playwright())
+        traffic = made_up_yard.Traffic(addresses[Yard.WORK])
         traffic.begin()
-        past = Past(address)
         browser = playwright.chromium.launch(executable_path=browser_path, args=[*FLAGS])
+        stage = Stage(browser, addresses, Past(addresses[Yard.WORK]))
         try:
             if "--readme" in arguments:
-                take_for_readme(browser, address, past)
+                take_for_readme(stage)
             else:
-                take_all(browser, address, past, wanted)
+                take_all(stage, wanted)
         finally:
             traffic.end()
             browser.close()
     return 0
 
 
-def take_all(browser: Browser, address: str, past: Past, pages: dict[str, str]) -> None:
+def take_all(stage: Stage, scenes: Mapping[str, Scene]) -> None:
     FOLDER.mkdir(exist_ok=True)
     for theme in THEMES:
         for size in SIZES:
-            for name, path in shown(browser, address, past, size, theme, pages):
+            for name, page in shown(stage, size, theme, scenes):
                 target = FOLDER / f"{name}-{size}-{theme}.png"
-                path.screenshot(path=target)
+                page.screenshot(path=target)
                 print(target.relative_to(ROOT))
 
 
-def take_for_readme(browser: Browser, address: str, past: Past) -> None:
+def take_for_readme(stage: Stage) -> None:
     IMAGES.mkdir(exist_ok=True)
     for theme, name in (("light", "now"), ("dark", "performance")):
-        for _, page in shown(browser, address, past, "desktop", theme, {name: PAGES[name]}):
+        for _, page in shown(stage, "desktop", theme, {name: SCENES[name]}):
             page.wait_for_timeout(SETTLED_WELL)
-            (IMAGES / f"{name}.webp").write_bytes(as_webp(browser, page.screenshot()))
+            (IMAGES / f"{name}.webp").write_bytes(as_webp(stage.browser, page.screenshot()))
 
 
 def as_webp(browser: Browser, picture: bytes) -> bytes:
@@ -108,33 +108,29 @@ def as_webp(browser: Browser, picture: bytes) -> bytes:
     return base64.b64decode(text.partition(",")[2])
 
 
-def shown(
-    browser: Browser, address: str, past: Past, size: str, theme: Any, pages: dict[str, str]
-) -> Iterator[tuple[str, Page]]:
+def shown(stage: Stage, size: str, theme: Any, scenes: Mapping[str, Scene]) -> Iterator[tuple[str, Page]]:
     viewport: Any = SIZES[size]
     is_phone = size == "phone"
-    with browser.new_context(viewport=viewport, color_scheme=theme, is_mobile=is_phone, has_touch=is_phone) as context:
+    options: Any = {"viewport": viewport, "color_scheme": theme, "is_mobile": is_phone, "has_touch": is_phone}
+    with stage.browser.new_context(**options) as context:
         page = context.new_page()
         page.on("pageerror", lambda error: print("error:", error, file=sys.stderr))
-        past.follow(page)
-        for name, path in pages.items():
-            page.goto(f"{address}/ui/{path}")
-            page.wait_for_selector("h1")
-            if name == "playground":
-                talk(page)
-            page.wait_for_timeout(SETTLED)
-            yield name, page
-        page.unroute_all(behavior="ignoreErrors")
-
-
-def talk(page: Page) -> None:
-    """Two questions, and their answers."""
-    page.get_by_role("textbox", name="Message", exact=True).fill("Tell me about hares and tortoises.")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("article.answer dl")
-    page.get_by_role("textbox", name="Message", exact=True).fill("count to 40")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("article.answer >> nth=1 >> dl")
+        for yard, address in stage.addresses.items():
+            if yard is Yard.WORK:
+                stage.past.follow(page)
+            else:
+                page.unroute_all(behavior="ignoreErrors")
+            for name, scene in scenes.items():
+                if scene.yard is not yard:
+                    continue
+                page.goto(f"{address}/ui/{scene.path}")
+                page.wait_for_selector("h1")
+                if scene.act:
+                    scene.act(page)
+                page.wait_for_timeout(SETTLED)
+                yield name, page
+                if scene.loads:
+                    httpx.post(f"{address}/api/models/unload/{scene.loads}", timeout=30).raise_for_status()
 
 
 if __name__ == "__main__":
