@@ -406,6 +406,13 @@ def test_the_page_works_below_a_prefix(stopped: str, desktop: Page, front: Calla
             desktop.reload()
         desktop.goto(f"{proxy.address}/ui/manual/keys#ttl")
         expect(desktop.locator("main h2").first).to_have_text("Every configuration key")
+        manifest = desktop.locator("link[rel=manifest]").evaluate("link => link.href")
+        told = httpx.get(manifest).json()
+        assert told["display"] == "standalone"
+        for place in (told["start_url"], told["scope"]):
+            assert urljoin(manifest, place) == f"{proxy.address}/ui/"
+        for icon in told["icons"]:
+            assert httpx.get(urljoin(manifest, icon["src"])).headers["content-type"] == icon["type"]
 
 
 def test_with_api_keys_the_page_asks_for_one_and_keeps_it_in_this_tab(
