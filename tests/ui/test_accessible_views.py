@@ -34,6 +34,10 @@ def run(times: int = 3) -> str:
     return f"{times} rounds" if times > 1 else None
 ```
 
+```python
+run(times=2)
+```
+
 $$\\frac{1}{2} + \\sqrt{x}$$
 """
 

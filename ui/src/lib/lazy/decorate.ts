@@ -29,9 +29,9 @@ function frame(pre: HTMLElement): void {
     });
   });
   bar.append(name, button);
-  // What scrolls has to be reached with the keyboard.
+  // What scrolls has to be reached with the keyboard. It is no landmark: an answer may have many of one name.
   pre.tabIndex = 0;
-  pre.setAttribute("role", "region");
+  pre.setAttribute("role", "group");
   pre.setAttribute("aria-label", language ? `Code in ${language}` : "Code");
   pre.before(bar);
 }
