@@ -68,7 +68,7 @@ def test_no_request_sees_an_error_while_two_models_swap_all_the_time(
 
     with swapyard({"models": models}) as running:
         assert set(pool.map(visit, wishes)) == {"answered"}
-        assert running.output.text().count("evicted for") > 4, "hardly anything was swapped"
+        assert running.output.text().count("evicted") > 4, "hardly anything was swapped"
 
 
 def test_a_request_right_after_an_unload_during_the_load_gets_a_new_load(
