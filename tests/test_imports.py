@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "http": ("errors",),
     "runtime": ("core", "config.schema", "observe", "errors", "http"),
     "proxy": ("http", "runtime.engine", "core.messages", "core.lifecycle", "config.schema", "observe", "errors"),
-    "api": ("runtime.engine", "proxy.resolve", "config.schema", "observe", "errors"),
+    "api": ("runtime.engine", "runtime.threads", "proxy.resolve", "config.schema", "observe", "errors"),
     "demo": ("errors",),
     "app": ("",),
     "cli": ("",),

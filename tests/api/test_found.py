@@ -122,6 +122,33 @@ async def test_the_folders_are_read_once_for_all_who_ask_meanwhile(yard: Yard, m
     assert len(looks) == 2  # asked for anew, looked anew
 
 
+async def test_a_disk_that_does_not_answer_holds_up_neither_the_page_nor_the_end(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.config = Config(models_dir=("/far/away",))
+    go_on = threading.Event()
+    looks: list[threading.Thread] = []
+
+    def hung(_folders: Any) -> Findings:
+        looks.append(threading.current_thread())
+        assert go_on.wait(20)
+        return Findings((), ())
+
+    monkeypatch.setattr(module, "look", hung)
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    for _ in range(2):
+        assert (await yard.get("/api/models/found")).json == {
+            "enabled": True,
+            "message": "a disk has not answered for 0.05 seconds",
+            "folders": [{"path": "/far/away"}],
+            "files": [],
+        }
+    assert [thread.daemon for thread in looks] == [True]  # one for both, and nobody waits for it at the end
+    monkeypatch.setattr(module, "PATIENCE", 20)
+    go_on.set()
+    assert (await yard.get("/api/models/found")).json["message"] == ""
+
+
 async def test_a_model_of_that_name_keeps_its_details(yard: Yard) -> None:
     yard.config = Config(models={"other": Model(aliases=("found",))}, models_dir=("/far/away",))
     yard.facts["other"] = Facts(state="stopped", serving=0, limit=10, queued=0, stops=(), busy=(), run=None)

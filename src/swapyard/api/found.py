@@ -1,6 +1,7 @@
 """GET /api/models/found: the .gguf files in the folders of `modelsDir`, and for each what to write into the configuration.
 
-Asked for when the page shows it. The folders are read in a thread, once for all who ask meanwhile.
+Asked for when the page shows it. The folders are read in a thread, once for all who ask meanwhile. A disk that does not
+answer holds up neither the page (after `PATIENCE` seconds it is told so) nor the end of Swapyard.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,10 +26,13 @@ from swapyard.api.answers import json_answer
 from swapyard.api.services import Services
 from swapyard.config.schema import Config
 from swapyard.observe.model_files import SUFFIX, Findings, ModelFile, look
+from swapyard.proxy.resolve import Names
+from swapyard.runtime.threads import in_daemon_thread
 
 HOW: Final = (
     "Set modelsDir in the configuration to a folder with .gguf files, and those that no model uses are offered here."
 )
+PATIENCE: Final = 15.0  # seconds; `look` ends by itself before, as long as disks answer
 _NOT_IN_AN_ID: Final = re.compile(r"[^\w.+-]+")
 _BETWEEN_WORDS: Final = re.compile(r"[\s'\"=,:]+")
 
@@ -65,31 +70,37 @@ class Found(Struct, frozen=True):
 
 
 def routes(services: Services) -> list[Route]:
-    looking: dict[tuple[str, ...], asyncio.Task[Findings]] = {}
+    looking: dict[int, asyncio.Task[Found]] = {}  # by the id of the configuration, which the work holds
 
     class UnlessAModelIsCalledSo(Route):
         def matches(self, scope: Scope) -> tuple[Match, Scope]:
             return super().matches(scope) if services.names().resolve("found") is None else (Match.NONE, {})
 
-    async def findings(folders: tuple[str, ...]) -> Findings:
-        task = looking.get(folders)
-        if task is None:
-            task = looking[folders] = asyncio.create_task(asyncio.to_thread(look, folders), name="look for model files")
-            task.add_done_callback(lambda _: looking.pop(folders))
-        return await asyncio.shield(task)
+    def begin(config: Config) -> asyncio.Task[Found]:
+        work = partial(_found, services, config, services.names())
+        task = asyncio.create_task(in_daemon_thread(work, "look for model files"), name="look for model files")
+        task.add_done_callback(lambda _: looking.pop(id(config)))
+        return task
 
     async def found(_request: Request) -> Response:
         """The `.gguf` files in `modelsDir`, each with what to write into the configuration (unless a model is called so)."""
-        folders = services.config().models_dir
+        config = services.config()
+        folders = config.models_dir
         if not folders:
             return json_answer(Found(False, HOW, [], []))
-        seen = await findings(folders)
-        return json_answer(await asyncio.to_thread(_told, services, services.config(), seen))
+        if (task := looking.get(id(config))) is None:
+            task = looking[id(config)] = begin(config)
+        try:
+            return json_answer(await asyncio.wait_for(asyncio.shield(task), PATIENCE))
+        except TimeoutError:
+            late = f"a disk has not answered for {PATIENCE:g} seconds"
+            return json_answer(Found(True, late, [FoundFolder(folder) for folder in folders], []))
 
     return [UnlessAModelIsCalledSo("/api/models/found", found)]
 
 
-def _told(services: Services, config: Config, seen: Findings) -> Found:
+def _found(services: Services, config: Config, names: Names) -> Found:
+    seen = look(config.models_dir)
     users = _Users(config)
     taken = set(config.selectors)
     projectors = _projectors(seen)
@@ -97,7 +108,7 @@ def _told(services: Services, config: Config, seen: Findings) -> Found:
     def told(file: ModelFile) -> FoundFile:
         user, name, yaml = users.of(file), file.stem, ""
         if not (user or file.problem or file.is_projector):
-            name = next(name for name in _names(file) if name not in taken and services.names().resolve(name) is None)
+            name = next(name for name in _names(file) if name not in taken and names.resolve(name) is None)
             taken.add(name)
             projector = projectors.get(file.path.parent)
             arguments = ["-m", str(file.path)] + (["--mmproj", str(projector)] if projector else [])

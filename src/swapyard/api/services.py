@@ -1,7 +1,7 @@
 """What the control plane needs from the rest of Swapyard, and nothing more. `app` fills it in.
 
 What changes with a reload or from moment to moment is a callable. All of it is called on the event loop and returns at
-once, except `unload`, `hardware`, `metrics` and (for a thread) `neighbours`.
+once, except `unload`, `hardware`, `metrics` and (for a thread) `neighbours` and `model_entry`.
 """
 
 from __future__ import annotations
