@@ -171,6 +171,7 @@ def test_a_stream_that_is_megabytes_of_lists_is_not_taken_apart() -> None:
 def test_what_is_wrong_behind_an_odd_stream_is_told() -> None:
     assert "line 1 column 25" in str(refusal(b'{"model":"a","stream":1,]}'))
     assert 'names "model" more than once' in str(refusal(b'{"model":"a","stream":1,"model":"b"}'))
+    assert refusal(b'{"stream":1,"model":1e999}').param == "model"
 
 
 @pytest.mark.parametrize("field", ["model", "stream"])

@@ -139,11 +139,12 @@ def _odd_stream(body: bytes) -> bool:
     _named.clear()
     try:
         text = bytes(_decode_odd(body).stream)
-        return len(text) <= LONGEST_STREAM and _is_true(msgspec.json.decode(text))
     except (msgspec.MsgspecError, RecursionError) as error:
-        if isinstance(error, msgspec.ValidationError):
-            raise BadRequest('the value of "stream" is out of range', param="stream") from None
         raise broken(body, error) from None
+    try:
+        return len(text) <= LONGEST_STREAM and _is_true(msgspec.json.decode(text))
+    except (msgspec.MsgspecError, RecursionError):
+        raise BadRequest('the value of "stream" is out of range', param="stream") from None
 
 
 def read_form(content_type: bytes | None, body: bytes, raw_query: bytes) -> Asked:
