@@ -266,6 +266,7 @@ def test_an_eviction_s_rule_is_what_the_planner_calls_it_or_its_name() -> None:
     planner = guarded(Named(), "lru")
     assert isinstance(planner, Guarded)
     assert [planner.rule(model, "b") for model in ("a", "raises")] == ["too many for a", "planner lru"]
+    assert planner.rule("\ud800", "b") == "too many for ?"  # what no JSON can tell
     unnamed = guarded(Wild(), "wild")
     assert isinstance(unnamed, Guarded)
     assert unnamed.rule("a", "b") == "planner wild"

@@ -281,7 +281,10 @@ class Guarded:
             said: Any = self.planner.rule(model, evicted)  # type: ignore[attr-defined]
         except (Exception, SystemExit):
             said = None
-        return " ".join(said.split())[:LONGEST_RULE] if isinstance(said, str) and said.strip() else f"planner {self._name}"
+        if not isinstance(said, str) or not said.strip():
+            return f"planner {self._name}"
+        # Neither JSON nor SQLite takes half of a surrogate pair.
+        return " ".join(said.split())[:LONGEST_RULE].encode(errors="replace").decode()
 
 
 class GuardedKin(Guarded):
