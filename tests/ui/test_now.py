@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,22 @@ def test_a_cause_leads_to_its_request_while_that_is_under_way_and_after(stopped:
     window.goto(f"{stopped}/ui/activity?request=999999&at=1")
     expect(window.get_by_role("status").filter(has_text="Request 999999 was not found.")).to_be_visible()
     busy.join(15)
+
+
+def test_who_looks_for_a_request_does_not_ask_with_every_answer(stopped: str, window: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    asked: list[str] = []
+    window.on("request", lambda request: asked.append(request.url) if "request=999999&limit" in request.url else None)
+    window.goto(f"{stopped}/ui/activity?request=999999&at=1")
+    note = window.get_by_role("status").filter(has_text="Request 999999")
+    expect(note).to_contain_text("was not found")
+    begun = time.monotonic()
+    body = {"model": "hare", "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}
+    for _ in range(30):
+        httpx.post(f"{stopped}/v1/chat/completions", json=body, timeout=30).raise_for_status()
+        time.sleep(0.06)  # rows of one batch are told together
+    window.wait_for_timeout(600)
+    assert len(asked) <= min(2 + (time.monotonic() - begun) / 0.5, 25)
 
 
 def test_where_it_could_not_be_seen_before_it_is_asked(stopped: str, phone: Page) -> None:

@@ -28,6 +28,8 @@ test("a list tells of an eviction in a word, and the request that it was for is 
   expect(headline(change({ state: "starting", cause: "by hand" }), nameOf)).toEqual({ word: "loading", rest: "by hand" });
   expect(asked(change({ state: "ready", cause: "loaded in 1.0 s for request 7" }), "loaded in 1.0 s for request 7")?.number).toBe("7");
   expect(asked(change({ cause: "by hand" }), "by hand")).toBeNull();
+  const died = change({ reason: "crashed", cause: "exited with code 1; its last output:\nout of memory in request 3" });
+  expect(asked(died, why(died, nameOf))).toBeNull(); // which counts in its own way
 });
 
 test("why a model that has stopped went is what made it stop", () => {

@@ -42,8 +42,10 @@ export interface Asked {
   number: string;
 }
 
-/** Where a text tells of the request that a change was for; null where it tells of none. */
+/** Where a text tells of the request that a change was for; null where it tells of none. What a server says of requests before it
+ *  dies counts in its own way. */
 export function asked(change: Change, text: string): Asked | null {
+  if (isFailure(change)) return null;
   const number = change.for_request || (/\brequest (\d+)$/.exec(change.cause)?.[1] ?? "");
   const request = `request ${number}`;
   const at = number ? text.lastIndexOf(request) : -1;

@@ -1,5 +1,6 @@
 // Finds the request that a change of a model names: by its number among the requests under way, which every process counts from 1,
-// and by the time of the change, when it was under way.
+// by the time of the change, when it was under way, and by the model that it asked for. Not every request gets a row: without its
+// model, that of a process before could be taken for it.
 import type { ActivityPage, ActivityRow } from "../../lib/api.gen";
 import { get, query } from "../../lib/api";
 import type { Inflight } from "../../lib/inflight";
@@ -13,13 +14,13 @@ export function underWay(number: string, at: number, requests: readonly Inflight
   return requests.find(({ id, timestamp }) => id === number && Date.parse(timestamp) <= at + SLACK) ?? null;
 }
 
-/** Among the finished ones; null where there is none. Raises ApiError. */
-export async function finished(number: string, at: number): Promise<ActivityRow | null> {
+/** Among the finished ones; null where there is none. Raises ApiError. `model`: "" where it is not known. */
+export async function finished(number: string, at: number, model: string): Promise<ActivityRow | null> {
   const { data } = await get<ActivityPage>(`api/metrics/activity${query({ request: number, limit: 100 })}`);
-  return named(data, at);
+  return named(data, at, model);
 }
 
 /** `rows`: those with the number, of all processes, the newest first. */
-export function named(rows: readonly ActivityRow[], at: number): ActivityRow | null {
-  return rows.find((row) => span(row).from <= at + SLACK && span(row).to >= at - LATER) ?? null;
+export function named(rows: readonly ActivityRow[], at: number, model: string): ActivityRow | null {
+  return rows.find((row) => (!model || row.model === model) && span(row).from <= at + SLACK && span(row).to >= at - LATER) ?? null;
 }
