@@ -64,6 +64,7 @@ def begin(page: Page, address: str, model: str = "hare") -> None:
 
 def write(page: Page, text: str) -> None:
     page.get_by_role("textbox", name="Message", exact=True).fill(text)
+    expect(page.get_by_role("button", name=re.compile("^(Send|Stop)")).first).to_be_enabled()  # not before it is connected
     page.keyboard.press("Enter")
 
 
@@ -512,7 +513,7 @@ def test_the_picker_finds_models_by_alias_and_tells_their_state(stage: str, wind
 def test_models_that_are_made_for_something_else_are_offered_when_they_are_asked_for(demo: str, window: Page) -> None:
     begin(window, demo)
     window.get_by_role("button", name=re.compile("^Model: ")).click()
-    chats = ["Whichever", "Hare", "Magpie", "Tortoise"]
+    chats = ["Whichever", "Hare", "Magpie", "Tortoise", "Mole"]
     offered = window.get_by_role("option").filter(has=window.locator("svg"))
     for name in chats:
         expect(offered.filter(has_text=name)).to_have_count(1)

@@ -398,11 +398,11 @@ def test_the_page_works_below_a_prefix(stopped: str, desktop: Page, front: Calla
         for _ in range(2):
             expect(answer).to_contain_text("1 2 3")
             desktop.reload()
-        desktop.goto(f"{proxy.address}/ui/logs?source=proxy&filter=listening")
+        desktop.goto(f"{proxy.address}/ui/logs?source=proxy&filter=ready")
         lines = desktop.get_by_role("region", name="Lines of Swapyard")
         for _ in range(2):
-            expect(lines).to_contain_text("listening on")
-            expect(desktop.get_by_label("Show only lines that match")).to_have_value("listening")
+            expect(lines).to_contain_text("<hare> ready")
+            expect(desktop.get_by_label("Show only lines that match")).to_have_value("ready")
             desktop.reload()
         desktop.goto(f"{proxy.address}/ui/manual/keys#ttl")
         expect(desktop.locator("main h2").first).to_have_text("Every configuration key")
