@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import os
 import signal
 from collections.abc import Callable
@@ -104,6 +105,32 @@ async def test_a_failed_launch_leaves_no_descriptor_behind(tmp_path: Path) -> No
     before = psutil.Process().num_fds()
     for _ in range(5):
         await refusal(str(odd))
+    assert psutil.Process().num_fds() <= before + 1
+
+
+class Late(io.FileIO):
+    """A file that, when it is closed, finds that another thread has just opened one."""
+
+    opened: list[int]
+
+    def close(self) -> None:
+        self.opened.append(os.open(os.devnull, os.O_RDONLY))
+        super().close()
+
+
+async def test_the_end_of_an_output_closes_nothing_that_others_have_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    Late.opened = []
+    monkeypatch.setattr("os.fdopen", lambda fd, _mode, _size, closefd=True: Late(fd, "rb", closefd=closefd))
+    before = psutil.Process().num_fds()
+    launched = await LocalLauncher().launch(LaunchSpec("1", ("true",)), lambda data: None)
+    monkeypatch.undo()
+    async with asyncio.timeout(10):
+        assert await launched.exited == 0
+        while not Late.opened:
+            launched.close()
+            await asyncio.sleep(0)
+    for descriptor in Late.opened:
+        os.close(descriptor)  # fails if it is closed
     assert psutil.Process().num_fds() <= before + 1
 
 

@@ -153,8 +153,10 @@ async def _open_pipe(child: _Child) -> tuple[int, asyncio.ReadTransport | None]:
         return asyncio.subprocess.PIPE, None
     read_end, write_end = os.pipe()
     try:
-        source = os.fdopen(read_end, "rb", 0)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _Pipe(child), source)
+        loop = asyncio.get_running_loop()
+        # uvloop closes the descriptor and then the file: a second time, when it may be what another thread has just opened.
+        source = os.fdopen(read_end, "rb", 0, closefd=isinstance(loop, asyncio.SelectorEventLoop))
+        transport, _ = await loop.connect_read_pipe(lambda: _Pipe(child), source)
     except BaseException:
         os.close(write_end)
         raise
