@@ -123,7 +123,7 @@ def test_a_load_that_somebody_else_has_asked_for_is_told_before_another(stopped:
 def last_evicted_by(address: str, model: str) -> str:
     """The number of the request for which the model has been evicted last, "" for none."""
     page = httpx.get(f"{address}/api/transitions", params={"model": model}, timeout=30).json()
-    return next((str(one["for_request"]) for one in page["transitions"] if one.get("reason") == "evicted"), "")
+    return next((str(one.get("for_request", "")) for one in page["transitions"] if one.get("reason") == "evicted"), "")
 
 
 def test_a_cause_leads_to_its_request_while_that_is_under_way_and_after(stopped: str, window: Page) -> None:
