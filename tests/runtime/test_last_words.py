@@ -50,3 +50,32 @@ def test_that_it_was_asked_whether_it_is_ready_drives_nothing_out() -> None:
     assert words.text().count("GET /health") == LINES
     words.hear(b"out of memory\n" + look * 30)
     assert words.text() == "out of memory"
+
+
+# llama.cpp's server with a file that is no model, as it wrote it.
+NO_MODEL = b"""\
+0.00.005.311 I srv    load_model: loading model '/etc/hostname'
+0.00.006.225 E gguf_init_from_reader: failed to read magic
+0.00.006.239 E llama_model_load: error loading model: llama_model_loader: failed to load model from /etc/hostname
+0.00.006.239 E llama_model_load_from_file_impl: failed to load model
+0.00.006.242 E cmn  common_init_: failed to load model '/etc/hostname'
+0.00.006.243 E srv    load_model: failed to load model, '/etc/hostname'
+0.00.006.245 I srv    operator(): operator(): cleaning up before exit...
+0.00.006.620 E srv          init: exiting due to model loading error
+"""
+
+
+def test_the_last_line_of_a_llama_server_that_could_not_load_says_why() -> None:
+    words = LastWords()
+    words.hear(NO_MODEL)
+    quoted = words.text().split("\n")
+    assert quoted[-1].endswith("llama_model_load: error loading model: llama_model_loader: failed to load model from /etc/hostname")
+    assert quoted[-2].endswith("gguf_init_from_reader: failed to read magic")
+
+
+def test_a_farewell_is_better_than_nothing_and_other_servers_words_are_theirs() -> None:
+    words = LastWords()
+    words.hear(b"main: exiting due to model loading error\n")
+    assert words.text() == "main: exiting due to model loading error"
+    words.hear(b"Traceback (most recent call last):\nRuntimeError: failed to load model\n")
+    assert words.text().endswith("\nRuntimeError: failed to load model")

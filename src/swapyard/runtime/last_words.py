@@ -12,6 +12,12 @@ LENGTH = 2048  # bytes of UTF-8
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
 # Servers log that they are asked whether they are ready, ten times a second, which would drive out what they died of.
 LOOKS = re.compile(r"\bGET /")
+# How llama-server takes its leave when a load failed: that it did, without the reason, which stands above. Who shows one line
+# only shows the last.
+FAREWELLS = re.compile(
+    r"\b(?:llama|common|cmn|srv)\w*\b.*: failed to load model(?:,? '.*')?$|: exiting due to model loading error$"
+    r"|: cleaning up before exit\.\.\.$"
+)
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -23,11 +29,12 @@ class LastWords:
         self._kept = data[-KEPT:] if len(data) >= KEPT else (self._kept + data)[-KEPT:]
 
     def text(self) -> str:
-        """The last lines that say something: at most LINES and LENGTH, plain text, no newline at the end. Of looks at the
-        server only where it wrote of nothing else."""
+        """The last lines that say something: at most LINES and LENGTH, plain text, no newline at the end. Looks at the server
+        and farewells are among them only where it wrote of nothing else."""
         plain = ESCAPES.sub("", self._kept.decode(errors="replace"))
         # A carriage return overwrites its line, as progress bars do: what was written last is what a terminal shows.
         shown = (line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
         lines = [line for line in (CONTROLS.sub("", line).rstrip() for line in shown) if line.strip()]
-        lines = [line for line in lines if not LOOKS.search(line)] or lines
+        for untelling in (LOOKS, FAREWELLS):
+            lines = [line for line in lines if not untelling.search(line)] or lines
         return "\n".join(lines[-LINES:]).encode()[-LENGTH:].decode(errors="ignore")
