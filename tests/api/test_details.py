@@ -51,7 +51,13 @@ async def test_transitions_come_newest_first_and_in_pages(yard: Yard) -> None:
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("limit=0", "limit"), ("limit=x", "limit"), ("before=soon", "before"), ("after=2026-01-01", "after")],
+    [
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("before=soon", "before"),
+        ("before=nan", "before"),
+        ("after=2026-01-01", "after"),
+    ],
 )
 async def test_wrong_parameters_are_named(yard: Yard, query: str, field: str) -> None:
     answer = await yard.get(f"/api/transitions?{query}")

@@ -78,8 +78,9 @@ async def test_samples_come_oldest_first_and_after_a_time(sampled: Yard) -> None
         assert len(answer["sys_stats"]) == count, after
 
 
-async def test_a_wrong_time_is_refused(sampled: Yard) -> None:
-    answer = await sampled.get("/api/performance?after=yesterday")
+@pytest.mark.parametrize("after", ["yesterday", "2026-01-01", "nan", "-inf", "1e307"])
+async def test_a_wrong_time_is_refused(sampled: Yard, after: str) -> None:
+    answer = await sampled.get(f"/api/performance?after={after}")
     assert answer.status == 400
     assert "after" in answer.text
 

@@ -60,7 +60,7 @@ def test_looking_around_swaps_nothing_and_keeps_nothing_loaded(swapyard: Start, 
             return not running.states()
 
         until(is_unloaded_while_we_look)
-        assert running.output.find("<a> stopping: idle for its ttl")
+        assert running.output.find("<a> stopping: idle for 2 s")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts context switches")

@@ -153,7 +153,7 @@ def test_a_request_in_a_hung_server_ends_with_its_unload(swapyard: Start, script
         assert running.unload("a").status_code == 200
         answer = hanging.result(30)
         assert answer.status_code == 502
-        assert "was stopped (unloaded)" in answer.json()["error"]["message"], running.output.text()
+        assert "was stopped (unloaded by hand)" in answer.json()["error"]["message"], running.output.text()
 
 
 def test_a_port_that_somebody_else_has_is_named(swapyard: Start, scripted: Scripted) -> None:

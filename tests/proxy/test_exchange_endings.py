@@ -551,7 +551,7 @@ async def test_an_unload_ends_what_is_under_way(open_yard: OpenYard, wire: Any) 
         await other.request()
         await yard.engine.unload()
         answer = await waiting.response()
-        assert (answer.status, b"was stopped (unloaded)" in answer.body) == (502, True)
+        assert (answer.status, b"was stopped (unloaded by hand)" in answer.body) == (502, True)
         assert await streaming.rest() == b""
         await peer.gone()
         await other.gone()

@@ -64,7 +64,7 @@ def test_connections_are_closed_before_the_stop(stage: Any) -> None:
         setattr(what, name, noting(order, name, getattr(what, name)))
     stage.engine.feed(UnloadAsked())
     assert order == ["close", "stop"]
-    assert client.outcome == "broken: was stopped (unloaded)"
+    assert client.outcome == "broken: was stopped (unloaded by hand)"
 
 
 def noting(order: list[str], name: str, act: Callable[..., None]) -> Callable[..., None]:

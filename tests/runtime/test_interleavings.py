@@ -82,7 +82,7 @@ def test_whoever_stays_is_answered_whatever_others_do(play_engine: ModuleType, h
             allowed = ("served", "left") if client in leavers else ("served",)
             assert (
                 told in allowed
-                or told.startswith(("broken: was stopped (unloaded)", "broken: has exited"))
+                or told.startswith(("broken: was stopped (unloaded by hand)", "broken: has exited"))
                 or ("was unloaded while" in told or "exited before it was ready" in told)
             ), (seed, told)
         assert stage.clock.bugs == [], seed

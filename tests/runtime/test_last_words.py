@@ -69,7 +69,7 @@ def test_the_last_line_of_a_llama_server_that_could_not_load_says_why() -> None:
     words = LastWords()
     words.hear(NO_MODEL)
     quoted = words.text().split("\n")
-    assert quoted[-1].endswith("llama_model_load: error loading model: llama_model_loader: failed to load model from /etc/hostname")
+    assert quoted[-1].endswith("error loading model: llama_model_loader: failed to load model from /etc/hostname")
     assert quoted[-2].endswith("gguf_init_from_reader: failed to read magic")
 
 

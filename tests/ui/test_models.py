@@ -278,7 +278,7 @@ def test_a_row_says_why_its_model_is_as_it_is(
         path.write_text(json.dumps(config))
         window.goto(f"{address}/ui/models")
         causes: dict[str, str | re.Pattern[str]] = {
-            "napper": "idle for its ttl",
+            "napper": "idle for 1 s",
             "crasher": "exited with code 7 while it served",
             "changer": "its configuration changed",
             "goer": re.compile(r"evicted: group swap, for comer, request \d+"),
@@ -289,7 +289,7 @@ def test_a_row_says_why_its_model_is_as_it_is(
             expect(line).to_contain_text(cause)
         window.goto(f"{address}/ui/timeline?view=table")
         for cause in (
-            "idle for its ttl",
+            "idle for 1 s",
             "exited with code 7",
             "its configuration changed",
             "evicted: group swap, for comer",

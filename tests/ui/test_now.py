@@ -377,7 +377,7 @@ def test_who_goes_and_why_is_told_once(built: None, engine: Callable[..., str], 
         path.write_text(json.dumps(config), encoding="utf-8")
         running.process.send_signal(signal.SIGHUP)
         for cause in (
-            r"idler stopped: idle for its ttl, after [\d.]+ s",
+            r"idler stopped: idle for 1 s, after [\d.]+ s",
             r"frail failed: .*",
             r"fickle stopped: its configuration changed, after [\d.]+ (m?s)",
             r"broken failed: model \"broken\" exited with code 3 .*; its last output: .*loading model 'broken'",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -18,6 +19,7 @@ from swapyard.errors import BadRequest
 from swapyard.observe.history import Change
 
 DEFAULT, MOST = 100, 1000  # changes on a page
+_FARTHEST = 1e12  # seconds; microseconds of it are exact, too
 
 
 class Page(Struct, frozen=True):
@@ -58,16 +60,13 @@ def moment(query: Mapping[str, str], name: str) -> float | None:
     text = query.get(name, "").strip()
     if not text:
         return None
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError):
+        seconds = float(text)
+        if abs(seconds) < _FARTHEST:  # which is true neither of nan nor of inf
+            return seconds
+    with suppress(ValueError):
         when = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query is a blank
-    except ValueError:
-        when = None
-    if when is None or when.tzinfo is None:
-        raise BadRequest(
-            f'"{name}" must be a time like 2026-01-31T12:00:00Z, or seconds since 1970, not "{text[:50]}"', param=name
-        )
-    return when.timestamp()
+        if when.tzinfo is not None:
+            return when.timestamp()
+    wanted = "a time like 2026-01-31T12:00:00Z, or seconds since 1970"
+    raise BadRequest(f'"{name}" must be {wanted}, not "{text[:50]}"', param=name)

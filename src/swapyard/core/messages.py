@@ -167,13 +167,15 @@ class Start:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """`for_model` and `for_ticket`: whom the run has to make room for, where that is the reason. `rule`: by which it is
-    evicted, as the planner calls it; empty where it does not say."""
+    evicted, as the planner calls it; empty where it does not say. `idle`: for how many seconds nobody has used it, where
+    that is the reason."""
 
     run: RunId
     reason: StopReason = StopReason.EVICTED
     for_model: str | None = field(default=None, compare=False)
     for_ticket: Ticket | None = field(default=None, compare=False)
     rule: str = field(default="", compare=False)
+    idle: float = field(default=0.0, compare=False)
 
 
 class Grant(Struct, frozen=True, gc=False):

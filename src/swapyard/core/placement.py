@@ -213,11 +213,12 @@ class Placement:
         for_model: str | None = None,
         for_ticket: Ticket | None = None,
         rule: str = "",
+        idle: float = 0.0,
     ) -> None:
         assert run is not None, "only a model with a run is stopped"
         run.state = next_state(run.state, Step.STOP)
         self.room.open.pop(run.slot.model, None)
-        self.out.append(Stop(run.id, reason, for_model, for_ticket, rule))
+        self.out.append(Stop(run.id, reason, for_model, for_ticket, rule, idle))
 
     def lose(self, run: Run) -> None:
         """A ready run serves no longer, though something of it may still be alive: whoever waits for its model waits for its
@@ -241,7 +242,7 @@ class Placement:
             if slot.policy.ttl > 0 and slot.is_idle:
                 end = slot.idle_since + slot.policy.ttl
                 if end <= self.now:
-                    self.stop(run, StopReason.IDLE)
+                    self.stop(run, StopReason.IDLE, idle=slot.policy.ttl)
                 else:
                     self.wake_at(end)
 

@@ -12,8 +12,8 @@ LENGTH = 2048  # bytes of UTF-8
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
 # Servers log that they are asked whether they are ready, ten times a second, which would drive out what they died of.
 LOOKS = re.compile(r"\bGET /")
-# How llama-server takes its leave when a load failed: that it did, without the reason, which stands above. Who shows one line
-# only shows the last.
+# How llama-server takes its leave when a load failed: that it did, and not why, which stands above. Where there is room for
+# one line only, the last is shown.
 FAREWELLS = re.compile(
     r"\b(?:llama|common|cmn|srv)\w*\b.*: failed to load model(?:,? '.*')?$|: exiting due to model loading error$"
     r"|: cleaning up before exit\.\.\.$"
@@ -29,8 +29,8 @@ class LastWords:
         self._kept = data[-KEPT:] if len(data) >= KEPT else (self._kept + data)[-KEPT:]
 
     def text(self) -> str:
-        """The last lines that say something: at most LINES and LENGTH, plain text, no newline at the end. Looks at the server
-        and farewells are among them only where it wrote of nothing else."""
+        """The last lines that say something: at most LINES and LENGTH, plain text, no newline at the end. Looks at the
+        server and farewells are among them only where it wrote of nothing else."""
         plain = ESCAPES.sub("", self._kept.decode(errors="replace"))
         # A carriage return overwrites its line, as progress bars do: what was written last is what a terminal shows.
         shown = (line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))

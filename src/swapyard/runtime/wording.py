@@ -15,9 +15,9 @@ def stop_cause(stop: Stop, wanted: str = "") -> str:
             who = f"for {stop.for_model}" + (f", {wanted.removeprefix('for ')}" if wanted else "")
             return f"evicted: {stop.rule}, {who}" if stop.rule else f"evicted {who}"
         case StopReason.IDLE:
-            return "idle for its ttl"
+            return f"idle for {stop.idle:g} s" if stop.idle else "idle for its ttl"
         case StopReason.UNLOADED:
-            return "unloaded"
+            return "unloaded by hand"
         case StopReason.ABANDONED:
             return f"nobody waits for it any more, and {stop.for_model} does"
         case StopReason.START_FAILED:

@@ -11,7 +11,7 @@ test.each([
   [{ state: "ready", cause: "loaded in 1.0 s by hand", seconds: 1.01 }, "loaded in 1.0 s by hand"],
   [{ state: "starting", cause: "as a preload" }, "as a preload"],
   [{ state: "starting", cause: "for request 12" }, "for request 12"],
-  [{ cause: "idle for its ttl", reason: "idle" }, "idle for its ttl"],
+  [{ cause: "idle for 300 s", reason: "idle" }, "idle for 300 s"],
   [{ cause: "evicted: group exclusive, for owl, request 812", reason: "evicted", for_model: "owl" }, "evicted: group exclusive, for Owl, request 812"],
   [{ state: "stopped", cause: "evicted: group swap, for owl, by hand", reason: "evicted", for_model: "owl", seconds: 75 }, "evicted: group swap, for Owl, by hand, after 1 min 15 s"],
   [{ cause: "evicted for owl", reason: "evicted", for_model: "owl" }, "evicted: for Owl"], // of an earlier version
@@ -33,7 +33,7 @@ test("a list tells of an eviction in a word, and the request that it was for is 
 });
 
 test("why a model that has stopped went is what made it stop", () => {
-  const idle = change({ id: 2, cause: "idle for its ttl" });
+  const idle = change({ id: 2, cause: "idle for 300 s" });
   expect(presentCause("hare", [change({ id: 4, model: "owl" }), change({ id: 3, state: "stopped", cause: "exited" }), idle])).toBe(idle);
   expect(presentCause("hare", [])).toBeNull();
 });
