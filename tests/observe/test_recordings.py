@@ -45,6 +45,20 @@ TOLD = {
     "deepseek_stream.sse": Told(CHAT, (12, 89, 0), 12),
     "groq_chat.json": Told(CHAT, (18, 26, -1), 18),
     "groq_stream.sse": Told(CHAT, (18, 73, -1), 18),
+    "llamacpp_chat.json": Told(
+        CHAT, (107, 9, 0), 107, {"prompt_per_second": 11497.958306468947, "tokens_per_second": 2902.757619738752}
+    ),
+    "llamacpp_chat_stream.sse": Told(CHAT, (1, 7, 106), 107, {"tokens_per_second": 2448.9795918367345}),
+    "llamacpp_chat_stream_usage.sse": Told(CHAT, (1, 5, 106), 107, {"prompt_ms": 0.642, "generation_ms": 1.49}),
+    "llamacpp_completion_stream.sse": Told("/completion", (1, 4, 16), 17, {"tokens_per_second": 2671.4158504007123}),
+    "llamacpp_completion_two.json": Told("/completion", (20, 8, 8), 28),
+    "llamacpp_completions_stream.sse": Told("/v1/completions", (22, 6, 4), 26, {"tokens_per_second": 2579.9793601651186}),
+    "llamacpp_embeddings.json": Told("/v1/embeddings", (16, 0, -1), 16),
+    "llamacpp_infill.json": Told("/infill", (21, 4, 1), 22, {"prompt_per_second": 8742.71440466278}),
+    "llamacpp_messages.json": Told(MESSAGES, (1, 6, 106), 107),
+    "llamacpp_messages_stream.sse": Told(MESSAGES, (1, 6, 106), 107),
+    "llamacpp_responses.json": Told(RESPONSES, (31, 6, 12), 31),
+    "llamacpp_responses_stream.sse": Told(RESPONSES, (1, 6, 30), 31, {"tokens_per_second": 2812.14848143982}),
     "mistral_chat.json": Told(CHAT, (11, 99, -1), 11),
     "mistral_stream.sse": Told(CHAT, (11, 80, -1), 11),
     "vllm_2024_chat.json": Told(CHAT, (43, 36, -1), 43),
@@ -71,6 +85,7 @@ TOLD = {
     "vllm_responses_stream.sse": Told(RESPONSES, (48, 6, 0), 48),
 }
 ERRORS = {
+    "llamacpp_error.json": "request (1126 tokens) exceeds the available context size (1024 tokens), try increasing it",
     "openai_error.json": "The model `this-model-does-not-exist` does not exist or you do not have access to it.",
     "vllm_error.json": "The model `nobody` does not exist. Valid aliases: tiny.",
 }
