@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from swapyard.api import events
+from swapyard.api.status import origin_of
 from swapyard.config.schema import Capabilities, Config, Model, Peer
 from swapyard.observe.bus import LIMIT
 
@@ -89,6 +91,11 @@ async def test_a_stream_begins_with_the_present_state(yard: Yard) -> None:
     assert told[6][1] == {"count": 0, "waiting": []}
     assert [load["model"] for _, load in told[7:]] == ["a", "b"]
     await stream.leave()
+
+
+def test_a_file_of_any_name_can_be_told() -> None:
+    origin = origin_of([Path("/etc/caf\udce9.yaml"), Path("relative.yaml")], watched=False)
+    assert origin.files == ("/etc/caf\ufffd.yaml", str(Path("relative.yaml").absolute()))
 
 
 async def test_news_and_both_logs_follow(yard: Yard) -> None:

@@ -56,6 +56,11 @@ def test_line_breaks_and_nul_are_refused(load: Any, character: str) -> None:
     assert problem.startswith("config.yaml:1: env V contains ")
 
 
+def test_a_value_that_is_no_text_is_refused(load: Any) -> None:
+    assert load.problems("logLevel: ${env.V}", V="info \udcff")[0].startswith("config.yaml:1: env V is not UTF-8 text")
+    assert load.value("name", "${env.V}", V="\u00e9\U0001f600") == "\u00e9\U0001f600"
+
+
 @pytest.mark.parametrize("written", ["${env.1X}", "${env.}", "${env.a-b}"])
 def test_what_is_no_variable_name_is_left_alone(load: Any, written: str) -> None:
     assert load.value("name", f"'{written}'") == written

@@ -21,6 +21,9 @@ LOOKS = [
     "/", "/health", "/wol-health", "/v1/models", "/v1/models/a", "/models", "/running", "/api/version", "/logs",
     "/upstream", "/upstream/a", "/upstream/s", "/v1/models/s", "/favicon.ico", "/no/such/path",
     "/api/performance", "/api/hardware", "/metrics", "/api/profiles", "/comfyui", "/comfyui/api/queue",
+    "/api/models", "/api/models/a", "/api/models/a/plan", "/api/models/b/plan", "/api/models/found", "/api/catalog",
+    "/api/transitions", "/api/metrics/activity", "/api/metrics/activity/export", "/api/metrics/stats", "/api/captures/1",
+    "/props", "/ui/",
 ]  # fmt: skip
 ICONS = ["/upstream/a/favicon.ico", "/upstream/a/style.css"]  # a loaded model answers these itself, and is used thereby
 
@@ -31,8 +34,8 @@ def look_around(address: str, also: Sequence[str] = ()) -> None:
             assert client.get(path).status_code < 500, path
             assert client.head(path).status_code < 500, path
             client.options(path)
-        for path in ("/logs/stream", "/logs/stream/a"):
-            with client.stream("GET", path + "?no-history") as response:
+        for path in ("/logs/stream?no-history", "/logs/stream/a?no-history", "/api/events", "/models/sse"):
+            with client.stream("GET", path) as response:
                 assert response.status_code == 200
         assert client.get("/v1/chat/completions").status_code == 405
 

@@ -46,3 +46,9 @@ def test_failures_are_remembered_and_wishes_are_not() -> None:
     assert error is not None
     assert len(error.cause) == LONGEST_CAUSE
     assert history.loads("m").failed == 1
+
+
+def test_a_cause_can_be_written_down_whatever_a_file_or_a_process_is_called() -> None:
+    history = History()
+    note(history, 1.0, state="stopping", cause="its port is in use by pid 7 (b\udcffd\u00e9)", reason="start_failed")
+    assert [change.cause for change in history.page()] == ["its port is in use by pid 7 (b?d\u00e9)"]

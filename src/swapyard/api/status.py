@@ -6,6 +6,7 @@ Without Starlette, because news are told before the control plane has been loade
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,14 +16,15 @@ from swapyard.config.schema import Capabilities, Config
 
 
 class Origin(Struct, frozen=True):
-    """Where a configuration comes from: the absolute paths of its files, and whether a change of them is noticed."""
+    """Where a configuration comes from: the absolute paths of its files (what is not UTF-8 is replaced), and whether a
+    change of them is noticed."""
 
     files: tuple[str, ...]
     watched: bool
 
 
 def origin_of(files: Sequence[Path], *, watched: bool) -> Origin:
-    return Origin(tuple(str(path.absolute()) for path in files), watched)
+    return Origin(tuple(os.fsencode(path.absolute()).decode(errors="replace") for path in files), watched)
 
 
 def ui_config(config: Config, origin: Origin) -> object:

@@ -47,4 +47,9 @@ def look_up(name: str, environ: Mapping[str, str], problem: Callable[[str], None
         if character in value:
             problem(f"env {name} contains {description}, which is not allowed here")
             return ""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # listings could not be written
+        problem(f"env {name} is not UTF-8 text, which is needed here")
+        return ""
     return value

@@ -35,6 +35,11 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float | None = None
 
 
+def _written(text: str) -> str:
+    """Fit for JSON and the store's file: names of files and of other processes may bring lone surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 class LoadTimes(Struct):
     """Of one model. `seconds`: of its last loads that succeeded, oldest first."""
 
@@ -89,7 +94,7 @@ class History:
             model=model,
             run=run,
             state=state,
-            cause=cause[:LONGEST_CAUSE],
+            cause=_written(cause[:LONGEST_CAUSE]),
             reason=reason,
             for_model=for_model,
             for_request=for_request,
