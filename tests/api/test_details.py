@@ -71,7 +71,7 @@ async def test_details_tell_the_run_the_loads_and_the_last_error(yard: Yard) -> 
     yard.history.note(
         at=2000.0, model="a/b", run=9, state="stopped", cause="exit code 3", reason="start_failed", failed=True
     )
-    run = RunFacts(id=9, pid=os.getpid(), address=("127.0.0.1", 5), uptime=100.0, idle=20.0)
+    run = RunFacts(id=9, pid=os.getpid(), address=("127.0.0.1", 5), uptime=100.0004, idle=20.0001)
     yard.facts["a/b"] = facts(state="ready", serving=1, queued=2, run=run)
     told = (await yard.get("/api/models/ab")).json
     assert told["id"] == "a/b"

@@ -279,12 +279,16 @@ async def _run(services: Services, model: str, facts: RunFacts, ttl: int) -> Run
         id=facts.id,
         pid=facts.pid,
         address=f"{facts.address[0]}:{facts.address[1]}" if facts.address is not None else None,
-        uptime=facts.uptime,
-        idle=facts.idle,
-        ttl_left=max(0.0, ttl - facts.idle) if ttl > 0 and facts.idle is not None else None,
+        uptime=round(facts.uptime, 3),
+        idle=_rounded(facts.idle),
+        ttl_left=_rounded(max(0.0, ttl - facts.idle)) if ttl > 0 and facts.idle is not None else None,
         memory_bytes=memory.resident if memory is not None else None,
         gpu_memory=None if shares is None else [GpuMemory(share.id, share.name, share.memory) for share in shares],
     )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _memory(services: Services, pid: int) -> tuple[TreeMemory, list[GpuShare] | None]:
