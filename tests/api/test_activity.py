@@ -98,6 +98,12 @@ async def test_a_wrong_parameter_is_named(books: Any, path: str, query: str, fie
     assert field in answer.json["error"]["message"]
 
 
+async def test_who_asks_for_the_head_of_an_export_has_nothing_read(books: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActivityStore, "export", None)
+    answer = await books.ask("HEAD", "/api/metrics/activity/export?format=jsonl")
+    assert (answer.status, answer.headers["content-type"], answer.text) == (200, "application/x-ndjson", "")
+
+
 async def test_the_export_is_csv_or_json_lines_and_keeps_to_the_filters(books: Any) -> None:
     answer = await books.get("/api/metrics/activity/export?model=m&limit=1")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"

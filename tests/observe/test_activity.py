@@ -208,6 +208,43 @@ def test_pages_filters_and_orders(store: ActivityStore) -> None:
     assert ([row["id"] for row in span["data"]], span["total"], span["page"], span["limit"]) == ([4, 3, 2, 1], 4, 1, 25)
 
 
+# What llama-swap can sort by, and where a row has it.
+SORTS = {
+    "id": "id",
+    "time": "timestamp",
+    "model": "model",
+    "req_path": "req_path",
+    "resp_status_code": "resp_status_code",
+    "resp_content_type": "resp_content_type",
+    "cached": "cache_tokens",
+    "prompt": "input_tokens",
+    "generated": "output_tokens",
+    "drafted": "draft_tokens",
+    "prompt_speed": "prompt_per_second",
+    "gen_speed": "tokens_per_second",
+    "duration": "duration_ms",
+}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_order_is_by_its_own_field(store: ActivityStore, sort: str) -> None:
+    dice = random.Random(sort)
+    for _ in range(40):
+        usage = Usage(
+            input_tokens=dice.randrange(9), output_tokens=dice.randrange(9), cache_tokens=dice.randrange(-1, 9),
+            draft_tokens=dice.randrange(-1, 9), prompt_per_second=dice.randrange(9) / 2, tokens_per_second=dice.randrange(9),
+        )  # fmt: skip
+        fields: dict[str, Any] = {
+            "ended": START + dice.randrange(9), "path": dice.choice(("/a", "/b")), "status": dice.choice((200, 500)),
+            "content_type": dice.choice("xyz"), "duration_ms": dice.randrange(9),
+        }  # fmt: skip
+        store.record(request_of(dice.choice("klm"), usage=usage, **fields))
+    flat = [(row | row["tokens"])[SORTS[sort]] for row in (listed(store, sort="id", order="asc", limit=999)["data"])]
+    expected = sorted(range(1, 41), key=lambda row_id: (flat[row_id - 1], row_id))
+    assert ids(store, sort=sort, order="asc", limit=999) == expected
+    assert ids(store, sort=sort, limit=999) == expected[::-1]
+
+
 def test_an_empty_store_lists_nothing(store: ActivityStore) -> None:
     assert listed(store) == {"data": [], "page": 1, "limit": 25, "total": 0, "total_pages": 0}
     assert store.statistics().total_requests == 0

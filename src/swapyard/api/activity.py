@@ -55,7 +55,7 @@ def routes(services: Services) -> list[Route]:
         form = format_of(first(items, "format") or "csv")
         query = ActivityQuery.parse([(key, value) for key, value in items if key not in ("format", "limit", "page")])
         query, _ = await narrowed(query, items)
-        pieces = services.activity().export(query, form)
+        pieces = services.activity().export(query, form) if request.method == "GET" else iter(())  # HEAD reads no rows
         headers = {"Content-Disposition": f'attachment; filename="swapyard-activity.{form.value}"'}
         return StreamingResponse(in_threads(pieces), media_type=form.content_type, headers=headers)
 
