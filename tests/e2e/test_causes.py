@@ -66,4 +66,6 @@ def test_every_cause_is_told(
         running.process.send_signal(signal.SIGHUP)
         until(lambda: cause("changed", "stopping") == "its configuration changed")
     with swapyard({**config, "hooks": {}}) as running:
-        assert cause("first", "stopping") == "shutdown"  # looked up in the file
+        assert cause("first", "stopping") == "shutdown"  # looked up in the file, as its load is
+        assert httpx.get(running.address + "/api/models/first").json()["loads"]["count"] == 1
+        assert httpx.get(running.address + "/api/models/first/plan").json()["estimate_seconds"] > 0
