@@ -29,6 +29,7 @@ from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine
 
 ROUNDS, REQUESTS = 40, 5_000
+A_PASS = 8  # requests between two passes of the loop
 QUESTION = b'{"model":"m","messages":[{"role":"user","content":"Hello, how are you today?"}],"temperature":0.7}'
 REQUEST = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/json\r\n"
@@ -108,13 +109,17 @@ async def main() -> None:
             await asyncio.sleep(0)
         best = float("inf")
         for _ in range(ROUNDS):
-            began = time.perf_counter()
-            for _ in range(REQUESTS):
-                client.data_received(REQUEST)
-                upstream.batch.end()
-                server.data_received(RESPONSE)
-                listener.batch.end()
-            best = min(best, (time.perf_counter() - began) / REQUESTS)
+            spent = 0.0
+            for _ in range(REQUESTS // A_PASS):
+                began = time.perf_counter()
+                for _ in range(A_PASS):
+                    client.data_received(REQUEST)
+                    upstream.batch.end()
+                    server.data_received(RESPONSE)
+                    listener.batch.end()
+                spent += time.perf_counter() - began
+                await asyncio.sleep(0)  # what was put off until the pass is over would pile up
+            best = min(best, spent / REQUESTS)
             recorder.store.flush()
         print(f"our own Python per request, {name:28} {best * 1e6:6.2f} us")
 

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message
 
 from swapyard.config.schema import Config, Model, Peer
+from swapyard.observe.lines import Asked
 from swapyard.observe.logs import Logs
 from swapyard.observe.monitor import QUEUE_BYTES
 from swapyard.proxy.resolve import Names
@@ -26,7 +27,7 @@ async def test_logs_are_what_goes_to_stdout(yard: Yard) -> None:
 
 
 async def test_logs_hold_requests_that_were_answered_a_moment_ago(yard: Yard) -> None:
-    yard.logs.access("::1", "GET", "/running", "HTTP/1.1", 200, 1, "curl", 0.001)
+    yard.logs.access(Asked.by("::1", "GET", "/running", "HTTP/1.1", "curl"), 200, 1, 0.001)
     assert '"GET /running HTTP/1.1" 200 1 "curl" 1ms' in (await yard.get("/logs")).text
     yard.logs.close()
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from swapyard.observe.json_lines import access_line, own_line
-from swapyard.observe.lines import Access, Level
+from swapyard.observe.lines import Access, Asked, Level
 from swapyard.observe.logs import Logs
 from swapyard.observe.output import Output
 
@@ -24,7 +24,7 @@ def test_every_line_on_standard_output_is_an_object_and_the_histories_stay_text(
     logs = Logs(to_stdout="both", format="json", output=Output(written.extend))
     logs.proxy_logger().warning("<%s> %s", "m", "is\nodd")
     logs.upstream_writer("a/b")(b"\x1b[31mERROR: \xff\r\nsecond")
-    logs._accesses.append(Access(AT, "::1", "GET", "/v1/models", "HTTP/1.1", 200, 5, 'cu"rl', 0.0015))
+    logs._accesses.append(Access(AT, Asked.by("::1", "GET", "/v1/models", "HTTP/1.1", 'cu"rl'), 200, 5, 0.0015))
     found = printed(logs, written)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time")) for line in found)
     assert found == [
@@ -48,7 +48,7 @@ def test_times_are_utc_with_milliseconds() -> None:
 
 def test_text_that_is_no_unicode_is_escaped() -> None:
     assert json.loads(own_line(AT, Level.INFO, "a \udc80"))["message"] == "a \\udc80"
-    entry = Access(AT, "::1", "GET", "/\udc80", "HTTP/1.1", 200, 5, "", 0.0)
+    entry = Access(AT, Asked.by("::1", "GET", "/\udc80", "HTTP/1.1", ""), 200, 5, 0.0)
     assert json.loads(access_line(entry))["path"] == "/\\udc80"
 
 

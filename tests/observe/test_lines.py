@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swapyard.observe.lines import Access, Level, access_text, duration, in_lines, printable, quoted
+from swapyard.observe.lines import Access, Asked, Level, access_text, duration, in_lines, printable, quoted
 from swapyard.observe.stamps import LAYOUTS, TimeFormat
 
 
@@ -40,13 +40,13 @@ def test_what_does_not_print_is_escaped_and_the_rest_stays() -> None:
 
 
 def test_an_access_line_has_llama_swaps_form() -> None:
-    entry = Access(0, "127.0.0.1", "POST", "/v1/chat/completions", "HTTP/1.1", 200, 1234, "curl/8.1", 0.0021164)
+    entry = Access(0, Asked.by("127.0.0.1", "POST", "/v1/chat/completions", "HTTP/1.1", "curl/8.1"), 200, 1234, 0.0021164)
     assert access_text(entry) == 'Request 127.0.0.1 "POST /v1/chat/completions HTTP/1.1" 200 1234 "curl/8.1" 2.1164ms'
 
 
 def test_a_user_agent_cannot_forge_a_line_or_end_its_quotes() -> None:
     agent = 'x" 200 0 "y\n[INFO] Request 10.0.0.1 "GET / HTTP/1.1" 200 0 "fine" 1ms'
-    text = access_text(Access(0, "127.0.0.1", "GET", "/a\r\nb", "HTTP/1.1", 404, 9, agent, 0.001))
+    text = access_text(Access(0, Asked.by("127.0.0.1", "GET", "/a\r\nb", "HTTP/1.1", agent), 404, 9, 0.001))
     assert "\n" not in text
     assert "\r" not in text
     assert text.replace('\\"', "").count('"') == 4

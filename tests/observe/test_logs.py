@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from swapyard.observe import logs as module
+from swapyard.observe.lines import Asked
 from swapyard.observe.logs import Destination, Logs, StandardLogging
 from swapyard.observe.output import Output, standard_output
 from swapyard.observe.tagging import LONGEST_LINE
@@ -148,7 +149,7 @@ def test_models_have_their_own_history_and_share_the_upstream_log() -> None:
 
 
 def answered(logs: Logs, path: str = "/running", agent: str = "curl") -> None:
-    logs.access("10.0.0.9", "GET", path, "HTTP/1.1", 200, 5, agent, 0.001)
+    logs.access(Asked.by("10.0.0.9", "GET", path, "HTTP/1.1", agent), 200, 5, 0.001)
 
 
 async def test_access_lines_come_in_order_with_our_other_lines() -> None:

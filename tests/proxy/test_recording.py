@@ -58,8 +58,13 @@ async def test_rows_are_made_soon_or_many_at_a_time(open_yard: OpenYard, wire: A
             peer.send(answer(USAGE))
             await client.response()
             assert store._last_id == made
-        assert len(recorder.metrics.models()) == 1
+        assert recorder.metrics.models() == []
+        recorder.count()
+        ((model, counts),) = recorder.metrics.models()
+        assert (model, sum(counts.requests.values()), counts.tokens[2]) == ("m", 3, 9)
+        monkeypatch.setattr(recording, "COUNTED_TOGETHER", 1)
         recorder.close()
+        assert sum(counts.requests.values()) == 4
         assert store._last_id == 4
         monkeypatch.setattr(recording, "SETTLED_WITHIN", 0)
         client.send(ask())
@@ -94,7 +99,7 @@ async def test_an_answer_that_cannot_be_read_costs_nobody_elses_row(
             await client.response()
             one = recorder._over[-1]
             if broken == "figures":
-                one._tap = type("Broken", (), {"end": fail, "unreadable": "", "first_token_at": 0.0})()
+                one._whole, one._tap = None, type("Broken", (), {"end": fail, "unreadable": "", "first_token_at": 0.0})()
             elif broken == "trace":
                 one.trace = type("Broken", (), {"end": fail})()
         rows = yard.books.rows()

@@ -51,7 +51,7 @@ from swapyard.http.server import ClientConnection, Server
 from swapyard.http.tls import Certificate
 from swapyard.observe.bus import Bus
 from swapyard.observe.history import History
-from swapyard.observe.lines import Level, in_lines
+from swapyard.observe.lines import Asked, Level, in_lines
 from swapyard.observe.logs import Logs, StandardLogging
 from swapyard.observe.output import standard_output
 from swapyard.proxy.endpoints import TABLE
@@ -314,16 +314,15 @@ class App:
 
     def _log_end(self, connection: ClientConnection, status: int) -> None:
         head = connection.head
-        self.logs.access(
-            connection.remote,
-            head.method.decode("latin-1"),
-            head.path.decode("latin-1"),
-            "HTTP/" + head.version,
-            status,
-            connection.bytes_sent,
-            head.known.get(b"user-agent", b"").decode("latin-1"),
-            self.loop.time() - head.started,
-        )
+        kept = head.kept
+        asked = None if kept is None else kept.asked
+        if asked is None:
+            agent = head.known.get(b"user-agent", b"").decode("latin-1")
+            method, path = head.method.decode("latin-1"), head.path.decode("latin-1")
+            asked = Asked.by(connection.remote, method, path, "HTTP/" + head.version, agent)
+            if kept is not None:
+                kept.asked = asked
+        self.logs.access(asked, status, connection.bytes_sent, self.loop.time() - head.started)
 
     # --- reload ---
 

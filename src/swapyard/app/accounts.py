@@ -100,6 +100,7 @@ class Accounts:
     def metrics(self) -> Metrics:
         """With all requests that are over by now."""
         self.recorder.settle()
+        self.recorder.count()
         return self.recorder.metrics
 
     def inflight(self) -> object:

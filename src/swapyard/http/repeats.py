@@ -10,7 +10,7 @@ Molds belong to one connection, as HPACK's tables do, so nobody's bytes decide w
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 LONGEST = 16 * 1024  # bytes of a head that is worth being remembered
 MOST_DIGITS = 15
@@ -51,10 +51,13 @@ class Mold:
 
 
 class Kept:
-    """What was made of one head, for the heads that repeat it: `made` from `source`. Empty at first."""
+    """What was made of one head, for the heads that repeat it: `made` from `source`. `asked`, `who`: what the access log and
+    the activity read out of it, each its own. Empty at first."""
 
-    __slots__ = ("made", "source")
+    __slots__ = ("asked", "made", "source", "who")
 
     def __init__(self) -> None:
         self.source: object = None
         self.made = b""
+        self.asked: Any = None
+        self.who: Any = None

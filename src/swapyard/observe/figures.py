@@ -178,32 +178,43 @@ class Counts:
 
 def figures(counts: Counts, timings: ToldTimings | UnsetType, metrics: object) -> Usage:
     """`timings` and `metrics` as they stood in the response, `UNSET` where there were none. vLLM's word comes last."""
-    # In order: input, output, cached, drafted and accepted tokens, rates, times, the whole prompt.
     whole = counts.input + counts.apart
-    found = Usage(counts.input, counts.output, counts.cached, -1, -1, -1.0, -1.0, 0.0, 0.0, whole)
     if timings is not UNSET:
-        _apply_timings(found, timings)
+        found = _with_timings(counts.cached, whole, timings)
+    else:
+        # In order: input, output, cached, drafted and accepted tokens, rates, times, the whole prompt.
+        found = Usage(counts.input, counts.output, counts.cached, -1, -1, -1.0, -1.0, 0.0, 0.0, whole)
     if isinstance(metrics, dict):
         _apply_metrics(found, metrics)
     return found
 
 
-def _apply_timings(found: Usage, timings: ToldTimings) -> None:
-    found.input_tokens = fresh = timings.prompt_n
-    found.output_tokens = timings.predicted_n
-    found.prompt_per_second = timings.prompt_per_second
-    found.tokens_per_second = timings.predicted_per_second
-    if (cached := timings.cache_n) is not UNSET:
-        found.cache_tokens = cached
-        found.prompt_tokens = fresh + max(cached, 0)
-    elif fresh > found.prompt_tokens:
-        found.prompt_tokens = fresh
-    if timings.draft_n is not UNSET and timings.draft_n_accepted is not UNSET:
-        found.draft_tokens = timings.draft_n
-        found.draft_accepted_tokens = timings.draft_n_accepted
-    if timings.prompt_ms is not UNSET and timings.predicted_ms is not UNSET:
-        found.prompt_ms = max(timings.prompt_ms, 0.0)
-        found.generation_ms = max(timings.predicted_ms, 0.0)
+def _with_timings(cached: int, whole: int, timings: ToldTimings) -> Usage:
+    """`cached`, `whole`: as the counts have it, where the timings do not tell."""
+    fresh = timings.prompt_n
+    if timings.cache_n is not UNSET:
+        cached = timings.cache_n
+        whole = fresh + cached if cached > 0 else fresh
+    elif fresh > whole:
+        whole = fresh
+    drafted, accepted = timings.draft_n, timings.draft_n_accepted
+    if drafted is UNSET or accepted is UNSET:
+        drafted = accepted = -1
+    prompt_ms, generation_ms = timings.prompt_ms, timings.predicted_ms
+    if prompt_ms is UNSET or generation_ms is UNSET:
+        prompt_ms = generation_ms = 0.0
+    return Usage(
+        fresh,
+        timings.predicted_n,
+        cached,
+        drafted,
+        accepted,
+        timings.prompt_per_second,
+        timings.predicted_per_second,
+        prompt_ms if prompt_ms > 0.0 else 0.0,
+        generation_ms if generation_ms > 0.0 else 0.0,
+        whole,
+    )
 
 
 def _apply_metrics(found: Usage, metrics: Mapping[str, Any]) -> None:

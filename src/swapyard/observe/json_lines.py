@@ -48,19 +48,20 @@ def own_line(at: int, level: Level, text: str) -> bytes:
 
 
 def access_line(entry: Access) -> bytes:
+    asked = entry.asked
     return _line(
         Line(
             _time(entry.at),
             "info",
             "proxy",
-            message=f"{entry.method} {entry.path} {entry.status}",
-            method=entry.method,
-            path=entry.path,
+            message=f"{asked.method} {asked.path} {entry.status}",
+            method=asked.method,
+            path=asked.path,
             status=entry.status,
             bytes=entry.size,
             duration_ms=round(entry.seconds * 1000, 3),
-            remote=entry.remote,
-            user_agent=entry.agent,
+            remote=asked.remote,
+            user_agent=asked.agent,
         )
     )
 

@@ -27,33 +27,49 @@ class Level(IntEnum):
         return cls.__members__.get(name.strip().upper(), cls.INFO)
 
 
-class Access(Struct, gc=False):
-    """One answered request. `at`: nanoseconds since the epoch. `size`: body bytes sent. `seconds`: how long it took."""
+class Asked(Struct, gc=False, frozen=True):
+    """Who asked for what: what the lines of many requests have in common. `path`: without query. `before`, `after`: as text,
+    what stands on either side of the answer's figures."""
 
-    at: int
     remote: str
     method: str
     path: str
     proto: str
+    agent: str
+    before: str
+    after: str
+
+    @classmethod
+    def by(cls, remote: str, method: str, path: str, proto: str, agent: str) -> Asked:
+        return (
+            _asked_again(remote, method, path, proto, agent)
+            if len(path) + len(agent) < _LONG
+            else _asked(remote, method, path, proto, agent)
+        )
+
+
+class Access(Struct, gc=False):
+    """One answered request. `at`: nanoseconds since the epoch. `size`: body bytes sent. `seconds`: how long it took."""
+
+    at: int
+    asked: Asked
     status: int
     size: int
-    agent: str
     seconds: float
 
 
 def access_text(entry: Access) -> str:
     """`Request <ip> "<METHOD> <path> <proto>" <status> <bytes> "<user agent>" <duration>`, as llama-swap has it."""
-    path, agent = entry.path, entry.agent
-    asked = _asked_again if len(path) + len(agent) < _LONG else _asked
-    before, after = asked(entry.remote, entry.method, path, entry.proto, agent)
-    return f"{before} {entry.status} {entry.size} {after} {duration(entry.seconds)}"
+    asked = entry.asked
+    return f"{asked.before} {entry.status} {entry.size} {asked.after} {duration(entry.seconds)}"
 
 
-def _asked(remote: str, method: str, path: str, proto: str, agent: str) -> tuple[str, str]:
-    return f'Request {quoted(remote)} "{quoted(method)} {quoted(path)} {quoted(proto)}"', f'"{quoted(agent)}"'
+def _asked(remote: str, method: str, path: str, proto: str, agent: str) -> Asked:
+    before = f'Request {quoted(remote)} "{quoted(method)} {quoted(path)} {quoted(proto)}"'
+    return Asked(remote, method, path, proto, agent, before, f'"{quoted(agent)}"')
 
 
-_asked_again = lru_cache(maxsize=256)(_asked)  # this runs for every request, and most are like others
+_asked_again = lru_cache(maxsize=256)(_asked)  # clients that say the same each time need not share a connection
 
 
 def in_lines(text: str) -> list[str]:

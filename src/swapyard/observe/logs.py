@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from swapyard.observe.json_lines import access_line, dropped_line, own_line, upstream_lines
-from swapyard.observe.lines import Access, Level, access_text, printable
+from swapyard.observe.lines import Access, Asked, Level, access_text, printable
 from swapyard.observe.monitor import LogMonitor, dropped_marker
 from swapyard.observe.output import Output
 from swapyard.observe.stamps import TimeFormat
@@ -163,14 +163,12 @@ class Logs:
 
     # --- the access log ---------------------------------------------------------------------------------------------
 
-    def access(
-        self, remote: str, method: str, path: str, proto: str, status: int, size: int, agent: str, seconds: float
-    ) -> None:
-        """Note an answered request (INFO). `path` without query, `size` in body bytes. Cheap: the line is written later, at
+    def access(self, asked: Asked, status: int, size: int, seconds: float) -> None:
+        """Note an answered request (INFO). `size` in body bytes. Cheap: the line is written later, at
         most `_BATCH_SECONDS` from now, and always before a later line of ours."""
         if self._level > Level.INFO:
             return
-        self._accesses.append(Access(time.time_ns(), remote, method, path, proto, status, size, agent, seconds))
+        self._accesses.append(Access(time.time_ns(), asked, status, size, seconds))
         if len(self._accesses) >= _BATCH:
             self.flush()
         elif self._timer is None:
@@ -183,10 +181,11 @@ class Logs:
     def flush(self) -> None:
         """Write the access lines that are still waiting."""
         with self._lock:
-            entries = [entry for entry in self._accesses if not entry.path.startswith(_UNLOGGED)]
+            entries = [entry for entry in self._accesses if not entry.asked.path.startswith(_UNLOGGED)]
             self._accesses.clear()
             if entries:
-                lines = "".join(f"{self._times.stamp(entry.at)}[INFO] {access_text(entry)}\n" for entry in entries)
+                stamp = self._times.stamp
+                lines = "".join([f"{stamp(entry.at)}[INFO] {access_text(entry)}\n" for entry in entries])
                 self._write_own(lines, lambda: b"".join(map(access_line, entries)))
 
     # --- reading ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Prometheus metrics: what has been counted, and what is so now.
 
-    metrics.finished(activities)           for every row of the activity, many at a time, which takes a third of the time
+    metrics.finished(activities)           for every row of the activity, many at a time, which costs far less
     metrics.loaded(model, seconds)         a load ended well; `load_failed(model)`, `stopped(model, reason)`
     metrics.text()                         the answer to GET /metrics; wakes nothing, asks what `now` and `machine` tell
 
@@ -122,7 +122,7 @@ class Metrics:
             self._count_figures(model, [request.usage for request in requests])
 
     def _count_requests(self, model: ModelCounts, requests: Sequence[Activity]) -> None:
-        for (path, status, outcome), count in Counter((one.path, one.status, one.outcome) for one in requests).items():
+        for (path, status, outcome), count in Counter([(one.path, one.status, one.outcome) for one in requests]).items():
             key = (path if path in self._known_routes else OTHER, status, outcome)
             model.requests[key] = model.requests.get(key, 0) + count
         total, queue, load, first_token, *_ = model.times

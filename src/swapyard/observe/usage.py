@@ -3,6 +3,7 @@
     tap = tap_response(path, status, content_type, content_encoding)     once the head of the response is known
     tap.feed(data)                                                        every piece of its body, as it came
     usage = tap.end()                                                     once, at its end or wherever it broke off
+    usage = whole_answer(path, body)                                      instead, where it `is_document`, in one piece
 
 For every API family: OpenAI (chat, completions, responses, embeddings, audio, images), Anthropic's messages, llama.cpp's own
 routes, rerankers, vLLM. A tap never raises and holds little (13 KiB of a stream, 50 KiB of a JSON answer): the two ends of
@@ -33,7 +34,7 @@ _LINE_END: Final = re.compile(rb"[\r\n]+")
 _FIRST_TOKEN: Final = {"messages": b"content_block_delta", "responses": b".delta"}
 _BINARY: Final = ("audio/", "image/", "video/", "font/", "application/octet-stream", "text/html")
 
-_SHORT: Final = 16 * 1024  # bytes of a JSON answer, or of either end of one, that are kept
+SHORT: Final = 16 * 1024  # bytes of a JSON answer, or of either end of one, that are kept
 
 Clock = Callable[[], float]
 
@@ -72,11 +73,11 @@ class DocumentTap(UsageTap):
     def feed(self, data: bytes) -> None:
         if self.first_token_at == 0.0:
             self.first_token_at = self._clock()
-            if len(data) <= _SHORT:
+            if len(data) <= SHORT:
                 self._whole = data
                 return
         if self._ends is None:
-            self._ends = Ends(_SHORT, 2 * _SHORT)
+            self._ends = Ends(SHORT, 2 * SHORT)
             self._ends.add(self._whole)
             self._whole = b""
         self._ends.add(data)
@@ -215,6 +216,23 @@ def tap_response(
         blind.unreadable = f"the response cannot be decoded: {error}"
         return blind
     return tap if undo is None else EncodedTap(undo, tap)
+
+
+@lru_cache(maxsize=256)
+def is_document(status: int, content_type: str, content_encoding: str) -> bool:
+    """Whether such an answer needs no tap where it comes whole in one short piece: its figures can be asked for at the end
+    (`whole_answer`)."""
+    return 200 <= status < 300 and not content_encoding and _kind(content_type) is DOCUMENT
+
+
+def whole_answer(path: str, text: bytes) -> Usage:
+    """The figures of an answer for which `is_document` is true. `path` as for `tap_response`."""
+    found = plainly_told(text)
+    if found is not None:
+        return found
+    tap = _plain_tap(path, 200, "", time.monotonic)
+    tap.feed(text)
+    return tap.end()
 
 
 def _plain_tap(path: str, status: int, content_type: str, clock: Clock) -> UsageTap:

@@ -28,7 +28,7 @@ from swapyard.observe.captures import Capture, Captures
 from swapyard.observe.figures import Usage
 from swapyard.observe.inflight import PREFILL, Entry, InFlight, Phase, client_ip
 from swapyard.observe.metrics import Metrics
-from swapyard.observe.usage import UsageTap, tap_response
+from swapyard.observe.usage import SHORT, UsageTap, is_document, tap_response, whole_answer
 from swapyard.proxy.endpoints import Endpoint, Where, metered_below
 from swapyard.runtime.engine import Engine, Transition
 
@@ -42,6 +42,7 @@ LONGEST_SESSION: Final = 200  # characters
 MOVES_TOLD_WITHIN: Final = 0.1  # seconds: who leaves a queue moves all behind it, which is told once for many
 SETTLED_WITHIN: Final = 0.02  # seconds after their ends
 TOGETHER: Final = 16  # recordings settled at once: cheaper than each between others, and none waits long for the rest
+COUNTED_TOGETHER: Final = 128  # rows counted at once, for the same reason; nobody knows of them before somebody asks
 
 
 class Recorded(Protocol):
@@ -70,6 +71,7 @@ class Recorder:
     _timer: asyncio.TimerHandle | None = None
     _over: list[Recording] = field(default_factory=list)  # and not settled
     _settling: asyncio.TimerHandle | None = None
+    _uncounted: list[Activity] = field(default_factory=list)
 
     def begin(
         self, recorded: Recorded, client: ClientConnection, wish: Wish, endpoint: Endpoint, path: bytes
@@ -172,16 +174,23 @@ class Recorder:
         wall = time.time() - self.engine.loop.time()
         rows = [recording.row(wall) for recording in over]
         row_id = self.store.record_all(rows)
-        try:
-            self.metrics.finished(rows)
-        except Exception as bug:
-            self.report("requests could not be counted", bug)
+        self._uncounted += rows
+        if len(self._uncounted) >= COUNTED_TOGETHER:
+            self.count()
         for recording, row in zip(over, rows, strict=True):
             try:
                 recording.settled(row, row_id)
             except Exception as bug:  # it costs one, and not who is settled with it
                 self.report("a request could not be settled", bug)
             row_id += 1
+
+    def count(self) -> None:
+        """Brings the metrics up to date with what is settled."""
+        rows, self._uncounted = self._uncounted, []
+        try:
+            self.metrics.finished(rows)
+        except Exception as bug:
+            self.report("requests could not be counted", bug)
 
     def report(self, what: str, bug: Exception) -> None:
         """A mistake of ours goes to the log, with its traceback."""
@@ -206,6 +215,7 @@ class Recording(Entry):
         "_capture",
         "_ended",
         "_error",
+        "_first_at",
         "_head",
         "_load_ms",
         "_place",
@@ -215,6 +225,7 @@ class Recording(Entry):
         "_status",
         "_tap",
         "_waits_since",
+        "_whole",
         "is_metered",
         "outcome",
         "trace",
@@ -244,7 +255,9 @@ class Recording(Entry):
         self._status = 0
         self._answer: ResponseHead | None = None
         self._error: str | None = None  # what was said; the error itself would keep the frames that it came through
-        self._tap: UsageTap | None = None
+        self._whole: bytes | None = None  # the answer, where it came in one short piece, at the loop time `_first_at`
+        self._first_at = 0.0
+        self._tap: UsageTap | None = None  # what reads it, where it came otherwise
         self._capture: Capture | None = None
         self.outcome = COMPLETE
         self.trace: Trace | None = None
@@ -310,7 +323,6 @@ class Recording(Entry):
         recorder.inflight.answered(self, head.headers)
         if not self.is_metered:
             return
-        self._tap = tap_response(self.path, status, head.content_type, head.encoding, clock=recorder.engine.loop.time)
         capture = self._capture = recorder.captures.begin(self.path, self._head.fields, body)
         if capture is not None:
             capture.answered(status, head.headers)
@@ -321,14 +333,29 @@ class Recording(Entry):
 
     def feed(self, data: bytes) -> None:
         """Bytes of the answer's body, as the upstream sent them. What we tell of a wait is none of it."""
-        inflight = self._recorder.inflight
-        if inflight.watched and self._answer is not None and self._answer.event_stream and not self._answer.encoding:
+        answer, inflight = self._answer, self._recorder.inflight
+        if answer is None:
+            return
+        if answer.event_stream and not answer.encoding and inflight.watched:
             self.events += data.count(b"data:")
         inflight.passed(self, len(data))
         if self._tap is not None:
             self._tap.feed(data)
-            if self._capture is not None:
-                self._capture.feed(data)
+        elif self.is_metered:
+            self._begin_reading(answer, data)
+        if self._capture is not None:
+            self._capture.feed(data)
+
+    def _begin_reading(self, answer: ResponseHead, data: bytes) -> None:
+        """The first piece. Most answers are whole with it, and need nobody to wait for more."""
+        clock = self._recorder.engine.loop.time
+        status, content_type, encoding = answer.status, answer.content_type, answer.encoding
+        if len(data) == answer.length and len(data) <= SHORT and is_document(status, content_type, encoding):
+            self._whole = data
+            self._first_at = clock()
+        else:
+            self._tap = tap_response(self.path, status, content_type, encoding, clock=clock)
+            self._tap.feed(data)
 
     # --- its end ---
 
@@ -363,7 +390,8 @@ class Recording(Entry):
         """Once, when it is over. `wall`: the Unix time when the loop's was 0."""
         tap, status, error, since = self._tap, self._status or CLIENT_LEFT, self._error, self.since
         usage = self._usage()
-        first = 0.0 if tap is None or not 200 <= status < 300 else tap.first_token_at
+        first = self._first_at if tap is None else tap.first_token_at if 200 <= status < 300 else 0.0
+        client, session = self._who()
         duration_ms, engine_ms = round((self._ended - since) * 1000), usage.engine_ms
         # By position, which costs half: one of these is made for every request.
         return Activity(
@@ -380,13 +408,15 @@ class Recording(Entry):
             self._queue_ms,
             self._load_ms,
             round((first - since) * 1000) if first else -1,
-            self._client(),
-            self._session(),
+            client,
+            session,
             self.id if self._waits_since else 0,
         )
 
     def _usage(self) -> Usage:
         try:
+            if self._whole is not None:
+                return whole_answer(self.path, self._whole)
             return Usage() if self._tap is None else self._tap.end()
         except Exception as bug:  # whatever an engine sends, its request has a row
             self._recorder.report("the figures of an answer could not be read", bug)
@@ -407,6 +437,16 @@ class Recording(Entry):
             return self._answer.content_type
         return "" if self._error is None else "application/json"
 
+    def _who(self) -> tuple[str, str]:
+        """Its client and its session. Heads that repeat each other are looked at once."""
+        kept, names = self._head.kept, self._recorder.session_headers
+        if kept is None:
+            return self._client(), self._session(names)
+        if kept.who is None or kept.who[0] is not names:
+            kept.who = (names, self._client(), self._session(names))
+        _, client, session = kept.who
+        return client, session
+
     def _client(self) -> str:
         """Its address, as far as the fields that proxies add can be believed."""
         known = self._head.known
@@ -414,9 +454,8 @@ class Recording(Entry):
             return client_ip(self.fields, self.peer)
         return self.peer
 
-    def _session(self) -> str:
+    def _session(self, names: tuple[bytes, ...]) -> str:
         """What its client calls its session. Of the configured names the first with a value counts."""
-        names = self._recorder.session_headers
         found, rank = b"", len(names)
         for lowered, _, value in self.fields:
             if lowered in names and names.index(lowered) < rank and value.strip():
