@@ -173,16 +173,16 @@ class Recorder:
             return
         wall = time.time() - self.engine.loop.time()
         rows = [recording.row(wall) for recording in over]
-        row_id = self.store.record_all(rows)
+        first = self.store.record_all(rows)
         self._uncounted += rows
         if len(self._uncounted) >= COUNTED_TOGETHER:
             self.count()
-        for recording, row in zip(over, rows, strict=True):
-            try:
-                recording.settled(row, row_id)
-            except Exception as bug:  # it costs one, and not who is settled with it
-                self.report("a request could not be settled", bug)
-            row_id += 1
+        for row_id, (recording, row) in enumerate(zip(over, rows, strict=True), first):
+            if recording.capture is not None or recording.trace is not None:
+                try:
+                    recording.settled(row, row_id)
+                except Exception as bug:  # it costs one, and not who is settled with it
+                    self.report("a request could not be settled", bug)
 
     def count(self) -> None:
         """Brings the metrics up to date with what is settled."""
@@ -212,7 +212,6 @@ class Recording(Entry):
 
     __slots__ = (
         "_answer",
-        "_capture",
         "_ended",
         "_error",
         "_first_at",
@@ -226,6 +225,7 @@ class Recording(Entry):
         "_tap",
         "_waits_since",
         "_whole",
+        "capture",
         "is_metered",
         "outcome",
         "trace",
@@ -258,7 +258,7 @@ class Recording(Entry):
         self._whole: bytes | None = None  # the answer, where it came in one short piece, at the loop time `_first_at`
         self._first_at = 0.0
         self._tap: UsageTap | None = None  # what reads it, where it came otherwise
-        self._capture: Capture | None = None
+        self.capture: Capture | None = None
         self.outcome = COMPLETE
         self.trace: Trace | None = None
 
@@ -323,7 +323,7 @@ class Recording(Entry):
         recorder.inflight.answered(self, head.headers)
         if not self.is_metered:
             return
-        capture = self._capture = recorder.captures.begin(self.path, self._head.fields, body)
+        capture = self.capture = recorder.captures.begin(self.path, self._head.fields, body)
         if capture is not None:
             capture.answered(status, head.headers)
 
@@ -343,8 +343,8 @@ class Recording(Entry):
             self._tap.feed(data)
         elif self.is_metered:
             self._begin_reading(answer, data)
-        if self._capture is not None:
-            self._capture.feed(data)
+        if self.capture is not None:
+            self.capture.feed(data)
 
     def _begin_reading(self, answer: ResponseHead, data: bytes) -> None:
         """The first piece. Most answers are whole with it, and need nobody to wait for more."""
@@ -367,7 +367,7 @@ class Recording(Entry):
             return
         self._status = error.status
         if self.is_metered:
-            capture = self._capture = self._recorder.captures.begin(self.path, self._head.fields, body)
+            capture = self.capture = self._recorder.captures.begin(self.path, self._head.fields, body)
             if capture is not None:
                 capture.answered(error.status, ())
 
@@ -424,11 +424,11 @@ class Recording(Entry):
 
     def settled(self, row: Activity, row_id: int) -> None:
         """This is its row."""
-        if self._capture is not None:
+        if self.capture is not None:
             if self._tap is not None and self._tap.unreadable:
-                self._recorder.captures.drop(self._capture)
+                self._recorder.captures.drop(self.capture)
             else:
-                self._recorder.captures.keep(self._capture, row_id)
+                self._recorder.captures.keep(self.capture, row_id)
         if self.trace is not None:
             self.trace.end(row)
 
