@@ -42,6 +42,14 @@ def ids(answer: Any) -> list[int]:
     return [row["id"] for row in answer.json["data"]]
 
 
+async def test_captures_are_of_their_rows_also_where_another_program_added_some(books: Any) -> None:
+    books.activity.ids.move(1, 2)
+    answer = await books.get("/api/captures/3")
+    assert (answer.status, answer.json["id"]) == (200, 3)
+    assert ids(await books.get("/api/metrics/activity?text=model")) == [3]
+    assert (await books.get("/api/captures/1")).status == 404
+
+
 async def test_the_listing_its_export_and_the_totals_are_narrowed_by_what_captures_say(books: Any) -> None:
     answer = await books.get("/api/metrics/activity?text=%22MODEL%22")
     assert ids(answer) == [1]

@@ -21,6 +21,7 @@ from swapyard.observe.activity import Activity, ActivityQuery, ActivityStore, Ou
 from swapyard.observe.activity.export import COLUMNS, Format
 from swapyard.observe.activity.schema import MIGRATIONS
 from swapyard.observe.figures import Usage
+from swapyard.observe.history import Change
 
 START = 1_760_000_000
 OF_A = ActivityQuery(models=("a",))
@@ -688,3 +689,86 @@ def test_a_file_that_grows_is_no_memory_of_ours(open_store: Open, tmp_path: Path
     database = open_store(tmp_path / "rows.db")._database
     sizes = [one.execute("PRAGMA mmap_size").fetchone()[0] for one in (database._writer, database._reader)]
     assert sizes[0] == 0 < sizes[1]
+
+
+# --- numbers and ids ---
+
+
+def test_ids_go_on_behind_those_of_a_file_that_was_locked_at_the_start(
+    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Captures are kept, and viewers told, by the id that `record` gave."""
+    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
+    now = [0.0]
+    path = tmp_path / "activity.db"
+    earlier = open_store(path)
+    for _ in range(5):
+        earlier.record(request_of("earlier"))
+    earlier.close()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    store = open_store(path, clock=lambda: now[0])
+    store.record(request_of("locked"))
+    store.flush()
+    holder.close()
+    now[0] = 31.0
+    store.record(request_of("taken up"))
+    store.flush()
+    last = store.record(request_of("last"))
+    assert [(row["id"], row["model"]) for row in listed(store, limit=3)["data"]] == [
+        (8, "last"),
+        (7, "taken up"),
+        (6, "locked"),
+    ]
+    assert [store.ids.id_of(number) for number in (1, 2, last)] == [6, 7, 8]
+    assert [store.ids.number_of(row_id) for row_id in range(5, 9)] == [None, 1, 2, 3]
+
+
+def test_the_id_that_was_given_is_the_rows_also_after_another_program_wrote(open_store: Open, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "activity.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection, connection:
+        connection.execute("INSERT INTO activity (ts_created, model_id) VALUES (1, 'theirs')")
+    store.record(request_of("ours"))
+    store.flush()
+    given = store.record(request_of("ours"))
+    assert ids(store, limit=1) == [store.ids.id_of(given)] == [3]
+    assert [store.ids.number_of(row_id) for row_id in (1, 2, 3)] == [None, 1, 2]
+
+
+def test_a_change_that_cannot_be_written_does_not_end_the_recording(
+    open_store: Open, tmp_path: Path, warnings: list[str]
+) -> None:
+    store = open_store(tmp_path / "activity.db")
+    store.note(Change(id=1, at=1.0, model="m", run=1, state="stopping", cause="port in use by \udcff"))
+    store.record(request_of("m"))
+    assert ids(store) == [1]
+    (warning,) = warnings
+    assert "what became of models" in warning
+
+
+def test_a_row_that_the_file_never_gets_shares_its_id_with_nobody(
+    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More rows than memory keeps, while the file holds others' rows with the ids of the first of them."""
+    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
+    now = [0.0]
+    path = tmp_path / "activity.db"
+    earlier = open_store(path)
+    for _ in range(3):
+        earlier.record(request_of("earlier"))
+    earlier.close()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    store = open_store(path, clock=lambda: now[0], max_in_memory=2, has_capture=lambda number: number <= 5)
+    for _ in range(5):
+        store.record(request_of("locked"))
+        store.flush()
+    holder.close()
+    now[0] = 31.0
+    store.record(request_of("last"))
+    rows = listed(store, order="asc")["data"]
+    captured = [(row["id"], row["model"]) for row in rows if row["has_capture"]]
+    assert [row["id"] for row in rows] == [1, 2, 3, 7, 8, 9]
+    assert captured == [(7, "locked"), (8, "locked")]

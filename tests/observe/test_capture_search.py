@@ -35,8 +35,8 @@ def test_a_text_is_found_in_requests_and_answers_in_any_case(captures: Captures,
     while is_packed and captures.compress_next():
         pass
     found = CaptureSearch().find(captures, "quick")
-    assert (found.ids, found.searched, found.kept) == (frozenset({1, 2}), 3, 3)
-    assert CaptureSearch().find(captures, "s3cret").ids == set()
+    assert (found.numbers, found.searched, found.kept) == (frozenset({1, 2}), 3, 3)
+    assert CaptureSearch().find(captures, "s3cret").numbers == set()
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_a_text_is_found_in_requests_and_answers_in_any_case(captures: Captures,
 )
 def test_it_does_not_matter_how_json_writes_a_text(captures: Captures, text: str, body: bytes) -> None:
     keep(captures, 1, body)
-    assert CaptureSearch().find(captures, text).ids == {1}
+    assert CaptureSearch().find(captures, text).numbers == {1}
 
 
 def test_what_a_stream_says_in_pieces_is_one_text(captures: Captures) -> None:
     pieces = ('{"choices":[{"delta":{"content":"The ha"}}]}', '{"choices":[{"delta":{"content":"re is \\"quick\\""}}]}')
     keep(captures, 1, b"{}", "".join(f"data: {piece}\n\n" for piece in pieces).encode())
-    assert CaptureSearch().find(captures, 'the hare is "quick"').ids == {1}
+    assert CaptureSearch().find(captures, 'the hare is "quick"').numbers == {1}
 
 
 def test_a_search_is_bounded_in_time_goes_on_with_the_next_question_and_forgets_what_is_gone(captures: Captures) -> None:
@@ -64,7 +64,7 @@ def test_a_search_is_bounded_in_time_goes_on_with_the_next_question_and_forgets_
         keep(captures, row_id, b'{"prompt": "fox"}')
     now = iter([0.0, 1.0, MOST_TIME, 0.0, 0.5, 1.0, 0.0])
     search = CaptureSearch(clock=lambda: next(now))
-    assert search.find(captures, "fox").ids == {3}
-    assert search.find(captures, "fox").ids == {1, 2, 3}
+    assert search.find(captures, "fox").numbers == {3}
+    assert search.find(captures, "fox").numbers == {1, 2, 3}
     captures.close()
-    assert search.find(captures, "fox").ids == set()
+    assert search.find(captures, "fox").numbers == set()

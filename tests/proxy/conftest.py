@@ -29,7 +29,7 @@ from swapyard.observe.inflight import InFlight
 from swapyard.observe.metrics import Metrics
 from swapyard.proxy.gateway import Gateway
 from swapyard.proxy.peers import Peers
-from swapyard.proxy.recording import Recorder
+from swapyard.proxy.recorder import Recorder
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine, Waiter
 from swapyard.runtime.launchpad import peer_upstream

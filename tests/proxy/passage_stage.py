@@ -24,7 +24,7 @@ from swapyard.observe.captures import Captures
 from swapyard.observe.inflight import InFlight
 from swapyard.observe.metrics import Metrics
 from swapyard.proxy.gateway import Gateway
-from swapyard.proxy.recording import Recorder
+from swapyard.proxy.recorder import Recorder
 from swapyard.proxy.state import ProxyState
 from swapyard.runtime.engine import Engine
 

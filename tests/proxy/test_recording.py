@@ -13,6 +13,7 @@ from swapyard.config.schema import Compat, Fifo, Model, Peer, Routing, Selector
 from swapyard.core.messages import StartError
 from swapyard.observe.activity import Outcome
 from swapyard.proxy import exchange, loading, recording, second_chances
+from swapyard.proxy import recorder as recorder_module
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard, Yard
@@ -49,29 +50,29 @@ async def test_rows_are_made_soon_or_many_at_a_time(open_yard: OpenYard, wire: A
     ):
         store, recorder = yard.books.store, yard.books.recorder
         peer: Any = None
-        monkeypatch.setattr(recording, "SETTLED_WITHIN", 3600)
-        monkeypatch.setattr(recording, "TOGETHER", 3)
+        monkeypatch.setattr(recorder_module, "SETTLED_WITHIN", 3600)
+        monkeypatch.setattr(recorder_module, "TOGETHER", 3)
         for made in (0, 0, 3, 3):
             client.send(ask())
             peer = peer or await up.accept()
             await peer.request()
             peer.send(answer(USAGE))
             await client.response()
-            assert store._last_id == made
+            assert store._last == made
         assert recorder.metrics.models() == []
         recorder.count()
         ((model, counts),) = recorder.metrics.models()
         assert (model, sum(counts.requests.values()), counts.tokens[2]) == ("m", 3, 9)
-        monkeypatch.setattr(recording, "COUNTED_TOGETHER", 1)
+        monkeypatch.setattr(recorder_module, "COUNTED_TOGETHER", 1)
         recorder.close()
         assert sum(counts.requests.values()) == 4
-        assert store._last_id == 4
-        monkeypatch.setattr(recording, "SETTLED_WITHIN", 0)
+        assert store._last == 4
+        monkeypatch.setattr(recorder_module, "SETTLED_WITHIN", 0)
         client.send(ask())
         await peer.request()
         peer.send(answer(USAGE))
         await client.response()
-        await wire.until(lambda: store._last_id == 5)
+        await wire.until(lambda: store._last == 5)
         assert [row.tokens.output_tokens for row in yard.books.rows()] == [3] * 5
 
 
@@ -88,7 +89,7 @@ async def test_an_answer_that_cannot_be_read_costs_nobody_elses_row(
     ):
         recorder = yard.books.recorder
         told: list[str] = []
-        monkeypatch.setattr(recording, "SETTLED_WITHIN", 3600)
+        monkeypatch.setattr(recorder_module, "SETTLED_WITHIN", 3600)
         yard.loop.set_exception_handler(lambda _, context: told.append(context["message"]))
         peer: Any = None
         for broken in ("", "figures", "trace", ""):

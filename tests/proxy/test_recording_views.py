@@ -11,7 +11,7 @@ import pytest
 from tests.proxy.messages import CHAT, EVENT, LAST, answer, ask, chunk
 
 from swapyard.config.schema import Filters, Model
-from swapyard.proxy import recording
+from swapyard.proxy import recorder
 
 if TYPE_CHECKING:
     from tests.proxy.conftest import OpenYard
@@ -83,7 +83,7 @@ async def test_a_viewer_follows_a_request_through_all_its_phases(open_yard: Open
 async def test_a_viewer_hears_of_every_place_in_the_queue(
     open_yard: OpenYard, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "MOVES_TOLD_WITHIN", 0)
+    monkeypatch.setattr(recorder, "MOVES_TOLD_WITHIN", 0)
     async with (
         wire.scripted() as up,
         open_yard(m=up.port, ready="m", policy={"parallel": 1}, books=True) as yard,

@@ -37,7 +37,8 @@ def routes(services: Services) -> list[Route]:
         if len(text) > LONGEST_TEXT:
             raise BadRequest(f'"text" may have at most {LONGEST_TEXT} characters, and has {len(text)}', param="text")
         found = await asyncio.to_thread(captured.find, services.captures(), text)
-        return query.among(found.ids), Search(found.searched, found.kept)
+        ids = frozenset(map(services.activity().ids.id_of, found.numbers))
+        return query.among(ids), Search(found.searched, found.kept)
 
     async def listing(request: Request) -> Response:
         """Finished requests, one page (`limit`, `page`, `sort`, `order`) of those that the filters let through: `model`,
@@ -71,9 +72,11 @@ def routes(services: Services) -> list[Route]:
         if WHOLE_NUMBER.fullmatch(text) is None:
             raise BadRequest(f'"{text[:50]}" is no id: a whole number is needed', param="id")
         row_id = int(text) if len(text) < 20 else 0  # no row has so many digits, and Python reads only 4300
-        payload = await asyncio.to_thread(services.captures().payload, row_id)
+        number = services.activity().ids.number_of(row_id)
+        payload = None if number is None else await asyncio.to_thread(services.captures().payload, number)
         if payload is None:
             raise NotFound(f"there is no capture {text[:50]} (any more): captureBuffer bounds how much is kept")
+        payload.id = row_id
         return json_answer(payload)
 
     async def cancel(request: Request) -> Response:

@@ -18,7 +18,7 @@ from swapyard.observe.logs import Logger
 from swapyard.observe.metrics import Metrics, ModelNow
 from swapyard.observe.tracing import tracing_asked_for
 from swapyard.proxy.endpoints import TABLE
-from swapyard.proxy.recording import Recorder
+from swapyard.proxy.recorder import Recorder
 from swapyard.runtime.engine import Engine, Transition
 from swapyard.runtime.threads import in_daemon_thread
 

@@ -28,9 +28,9 @@ _PIECE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`ids` of rows. Of `kept` captures, `searched` have been looked through."""
+    """`numbers` of rows. Of `kept` captures, `searched` have been looked through."""
 
-    ids: frozenset[int]
+    numbers: frozenset[int]
     searched: int
     kept: int
 
@@ -40,7 +40,7 @@ class CaptureSearch:
         self._clock = clock
         self._lock = threading.Lock()
         self._question: tuple[Captures, str] | None = None
-        self._known: dict[int, bool] = {}  # by id of a row: whether the text occurs
+        self._known: dict[int, bool] = {}  # by number of a row: whether the text occurs
 
     def find(self, captures: Captures, text: str) -> Found:
         with self._lock:
@@ -48,17 +48,17 @@ class CaptureSearch:
                 self._question = (captures, text)
                 self._known = {}
             kept = captures.ids()
-            self._known = {row_id: self._known[row_id] for row_id in kept if row_id in self._known}
+            self._known = {number: self._known[number] for number in kept if number in self._known}
             needles = _needles(text)
             until = self._clock() + MOST_TIME
-            for row_id in kept:
-                if row_id in self._known:
+            for number in kept:
+                if number in self._known:
                     continue
                 if self._clock() >= until:
                     break
-                payload = captures.payload(row_id)
-                self._known[row_id] = payload is not None and _occurs(needles, payload)
-            return Found(frozenset(row_id for row_id, occurs in self._known.items() if occurs), len(self._known), len(kept))
+                payload = captures.payload(number)
+                self._known[number] = payload is not None and _occurs(needles, payload)
+            return Found(frozenset(number for number, occurs in self._known.items() if occurs), len(self._known), len(kept))
 
 
 def _needles(text: str) -> tuple[bytes, ...]:

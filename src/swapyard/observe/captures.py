@@ -3,14 +3,16 @@
     capture = captures.begin(path, fields, body)      when a metered request is about to be sent; None while turned off
     capture.answered(status, headers)                 at the head of its answer
     capture.feed(data)                                every piece of the answer's body, as it came
-    captures.keep(capture, row_id)                    when its row is recorded, or
+    captures.keep(capture, number)                    when its row is recorded, or
     captures.drop(capture)                            when there is none
-    captures.payload(row_id)                          blocks (decompresses): in a thread
+    captures.payload(number)                          blocks (decompresses): in a thread
 
 The budget bounds everything: captures under way, finished, and while they are compressed. Room is reserved before it is
 used; the oldest finished captures make it, and where that is not enough, or a single one wants more than half of the
 budget, the capture under way is given up and the request goes on. Finished ones are compressed by one thread, somewhat
 later, so that under heavy load those that are evicted at once cost nothing.
+
+Rows go by the numbers that the activity store gives them (`observe.activity.ids`).
 
 The loop calls `begin`, `answered`, `feed`, `keep`, `drop`; `has`, `ids` and `payload` are for any thread.
 """
@@ -179,7 +181,7 @@ class Captures:
         capture.room = room
         return not capture.given_up
 
-    def keep(self, capture: Capture, row_id: int) -> None:
+    def keep(self, capture: Capture, number: int) -> None:
         """The request is over, and this is its row. An answer without the body that it should have is not kept, and none
         whose request began with other captures, which a reload has closed."""
         if capture.owner is not self:
@@ -196,9 +198,9 @@ class Captures:
         with self._lock:
             self.used += size - capture.held
             capture.held = size
-            if row_id in self._kept:
-                self._forget(row_id)
-            self._kept[row_id] = self._raw[row_id] = capture
+            if number in self._kept:
+                self._forget(number)
+            self._kept[number] = self._raw[number] = capture
             if self._thread is None:
                 self._thread = threading.Thread(target=self._compress_all, name="swapyard-captures", daemon=True)
                 self._thread.start()
@@ -234,26 +236,26 @@ class Captures:
             self._forget(next(iter(self._kept)))
         return self.used + size <= self._budget
 
-    def _forget(self, row_id: int) -> None:
-        capture = self._kept.pop(row_id)
-        self._raw.pop(row_id, None)
+    def _forget(self, number: int) -> None:
+        capture = self._kept.pop(number)
+        self._raw.pop(number, None)
         self.used -= capture.held
         capture.held = 0
 
     # --- for any thread ---------------------------------------------------------------------------------------------
 
-    def has(self, row_id: int) -> bool:
-        return row_id in self._kept
+    def has(self, number: int) -> bool:
+        return number in self._kept
 
     def ids(self) -> list[int]:
         """Of the rows whose captures are kept, the newest first."""
         with self._lock:
             return list(reversed(self._kept))
 
-    def payload(self, row_id: int) -> Payload | None:
+    def payload(self, number: int) -> Payload | None:
         """None: not there (any more)."""
         with self._lock:
-            capture = self._kept.get(row_id)
+            capture = self._kept.get(number)
             if capture is None:
                 return None
             body, answer, packed = capture.body, bytes(capture.answer), capture.packed
@@ -261,7 +263,7 @@ class Captures:
             body, answer = _unpacked(packed)
         shown = parts_of(capture.path).response and 200 <= capture.status < 300
         return Payload(
-            id=row_id,
+            id=number,
             req_path=capture.path,
             req_headers=shown_headers((name, value) for _, name, value in capture.fields),
             req_body=body if capture.has_body else None,
@@ -273,8 +275,8 @@ class Captures:
         """Forget everything. What is still under way may go on and leads nowhere."""
         with self._lock:
             self._budget = 0
-            for row_id in list(self._kept):
-                self._forget(row_id)
+            for number in list(self._kept):
+                self._forget(number)
         self._closed.set()
         self._wake.set()
 
@@ -295,10 +297,10 @@ class Captures:
         with self._lock:
             if not self._raw:
                 return False
-            row_id, capture = next(iter(self._raw.items()))
+            number, capture = next(iter(self._raw.items()))
             if capture.finished > until:
                 return False
-            del self._raw[row_id]
+            del self._raw[number]
             size = len(capture.body or b"") + len(capture.answer)
             if self.used + size > self._budget:  # no room to work in, until those before it are evicted
                 return bool(self._raw)
@@ -307,7 +309,7 @@ class Captures:
         packed = _packed(body, answer)
         with self._lock:
             self.used -= size
-            if self._kept.get(row_id) is capture and len(packed) < size:
+            if self._kept.get(number) is capture and len(packed) < size:
                 self.used += len(packed) - size
                 capture.held += len(packed) - size
                 capture.packed, capture.body, capture.answer = packed, None, bytearray()

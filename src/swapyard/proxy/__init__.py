@@ -11,7 +11,8 @@
     peers        models of other servers
     heads        which header fields pass, and which are added
     loading      what a client hears while its model loads (loading_text: the words; stream_ends: how such a stream ends)
-    recording    who is told of all this: activity, captures, metrics, requests under way
+    recording    what becomes of one request, and who is told: activity, captures, metrics, requests under way
+    recorder     who makes recordings, and settles those that are over
     replies      the gateway's own answers, errors above all
 
 The engine says when, `http` carries the bytes. A request whose model is ready creates no task and no future in here.

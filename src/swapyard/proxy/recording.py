@@ -1,10 +1,8 @@
-"""What becomes of a request, told to whoever keeps account: requests under way, activity, captures, metrics, traces.
+"""What becomes of one request, told to whoever keeps account: requests under way, activity, captures, metrics, traces.
 
 A `Recording` belongs to one exchange, which calls it at each turn of its life and ends it exactly once. Requests to metered
-endpoints are shown while they are under way; rows, captures and metrics are for the POSTs among them.
-`Recorder` makes recordings and lives as long as the process; a reload may give it another store or other captures. It hears
-of every change of a model (`changed`), to know which part of a wait was a load, and to tell viewers what others wait for.
-Those that are over are settled many at a time (`settle`): then the figures of their answers are read, and their rows made.
+endpoints are shown while they are under way; rows, captures and metrics are for the POSTs among them. They are made and
+settled by a `Recorder` (`proxy.recorder`).
 
 Nothing here waits, and a recording that fails costs no request: what could go wrong (disk, memory) is the business of
 threads behind `observe`. All times are the loop's; a row's end alone is the wall's.
@@ -12,37 +10,26 @@ threads behind `observe`. All times are the loop's; a row's end alone is the wal
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
 from swapyard.core.lifecycle import State
-from swapyard.errors import ModelNotFound, RequestError
+from swapyard.errors import RequestError
 from swapyard.http.headers import RequestHead, ResponseHead
-from swapyard.http.server import ClientConnection
-from swapyard.observe.activity import Activity, ActivityStore, Outcome
-from swapyard.observe.captures import Capture, Captures
+from swapyard.observe.activity import Activity, Outcome
+from swapyard.observe.captures import Capture
 from swapyard.observe.figures import Usage
-from swapyard.observe.inflight import PREFILL, Entry, InFlight, Phase, client_ip
-from swapyard.observe.metrics import Metrics
+from swapyard.observe.inflight import PREFILL, Entry, Phase, client_ip
 from swapyard.observe.usage import SHORT, UsageTap, is_document, tap_response, whole_answer
-from swapyard.proxy.endpoints import Endpoint, Where, metered_below
-from swapyard.runtime.engine import Engine, Transition
+from swapyard.runtime.engine import Engine
 
 if TYPE_CHECKING:
     from swapyard.observe.spans import Trace, Tracing
-    from swapyard.proxy.asking import Wish
+    from swapyard.proxy.recorder import Recorder
 
 COMPLETE: Final = Outcome.COMPLETE  # a plain name, because the attribute of an Enum costs as much as a method call
 CLIENT_LEFT: Final = 499  # the status of a request whose client left before it was answered, as the access log has it
 LONGEST_SESSION: Final = 200  # characters
-MOVES_TOLD_WITHIN: Final = 0.1  # seconds: who leaves a queue moves all behind it, which is told once for many
-SETTLED_WITHIN: Final = 0.02  # seconds after their ends
-TOGETHER: Final = 16  # recordings settled at once: cheaper than each between others, and none waits long for the rest
-COUNTED_TOGETHER: Final = 128  # rows counted at once, for the same reason; nobody knows of them before somebody asks
 
 
 class Recorded(Protocol):
@@ -55,154 +42,6 @@ class Recorded(Protocol):
 
     def cancel(self) -> None:
         """Ends the exchange."""
-
-
-@dataclass(slots=True)
-class Recorder:
-    engine: Engine
-    inflight: InFlight
-    store: ActivityStore
-    captures: Captures
-    metrics: Metrics
-    tracing: Tracing | None = None  # None: nobody wants traces
-    session_headers: tuple[bytes, ...] = ()  # lower-case; the first with a value names a request's session
-    waiting: dict[Recording, Recorded] = field(default_factory=dict)
-    _loads: dict[str, tuple[float, float]] = field(default_factory=dict)  # the last of each model: from when until when
-    _timer: asyncio.TimerHandle | None = None
-    _over: list[Recording] = field(default_factory=list)  # and not settled
-    _settling: asyncio.TimerHandle | None = None
-    _uncounted: list[Activity] = field(default_factory=list)
-
-    def begin(
-        self, recorded: Recorded, client: ClientConnection, wish: Wish, endpoint: Endpoint, path: bytes
-    ) -> Recording | None:
-        """For a request whose model is known. `path`: as the upstream is asked. None: of its kind no account is kept."""
-        head = wish.head
-        if endpoint.metered:
-            method, shown, sent = endpoint.method, endpoint.path, endpoint.forward_path
-        elif endpoint.where is Where.PATH:
-            method, shown = head.method.decode(), path.decode("latin-1")
-            sent = shown
-            if method not in ("POST", "GET") or not metered_below(method, sent):
-                return None
-        else:
-            return None
-        choice = wish.choice
-        metadata = {"selector": choice.selector} if choice is not None and choice.selector else None
-        model = wish.wanted.model if wish.wanted.peer is None else wish.wanted.requested
-        recording = Recording(self, model, shown, method, head, client.remote, recorded.cancel, metadata, sent)
-        self._enter(recording)
-        return recording
-
-    def _enter(self, recording: Recording) -> None:
-        self.inflight.add(recording)
-        if self.tracing is not None and recording.is_metered:
-            recording.begin_trace(self.tracing)
-
-    def refused(
-        self,
-        error: ModelNotFound,
-        head: RequestHead,
-        client: ClientConnection,
-        endpoint: Endpoint,
-        path: bytes,
-        body: bytes | None,
-    ) -> None:
-        """A request for a model that nobody knows has its row, too. `body` as for `Recording.answered`."""
-        if endpoint.metered and head.method == b"POST":
-            sent = path.decode("latin-1")
-            recording = Recording(self, error.name, endpoint.path, "POST", head, client.remote, lambda: None, None, sent)
-            self._enter(recording)
-            recording.failed(error, body)
-            recording.end()
-
-    # --- those who wait ---
-
-    def changed(self, change: Transition) -> None:
-        """An observer of the engine."""
-        now = self.engine.loop.time()
-        if change.state is State.STARTING:
-            self._loads[change.model] = (now, inf)
-        elif (load := self._loads.get(change.model)) is not None and load[1] == inf:
-            self._loads[change.model] = (load[0], now)
-        if self.inflight.watched:
-            self.refresh()
-
-    def loading(self, model: str, since: float, until: float) -> float:
-        """How many seconds of this time the model's last load took up."""
-        began, over = self._loads.get(model, (inf, inf))
-        return max(0.0, min(over, until) - max(began, since))
-
-    def refresh(self) -> None:
-        """Tells viewers how it stands with those who wait. Costs something for each of them."""
-        positions = self.engine.scheduler.positions()
-        reasons: dict[str, str] = {}
-        for recording, recorded in self.waiting.items():
-            model, position = recording.model, positions.get(recorded.ticket, 0)
-            if position and model not in reasons:
-                reasons[model] = awaited(self.engine, model)
-            recording.stands(position, reasons[model] if position else "")
-
-    def tell_moves(self) -> None:
-        """Somebody has left the queue, or joined it."""
-        if self._timer is None and self.waiting and self.inflight.watched:
-            self._timer = self.engine.loop.call_later(MOVES_TOLD_WITHIN, self._tell_moves)
-
-    def _tell_moves(self) -> None:
-        self._timer = None
-        self.refresh()
-
-    # --- those that are over ---
-
-    def ended(self, recording: Recording) -> None:
-        """It is over, and has a row."""
-        self._over.append(recording)
-        if len(self._over) >= TOGETHER:
-            self.settle()
-        elif self._settling is None:
-            self._settling = self.engine.loop.call_later(SETTLED_WITHIN, self._settle_late)
-
-    def _settle_late(self) -> None:
-        self._settling = None
-        self.settle()
-
-    def settle(self) -> None:
-        """Makes the rows of all that are over, counts them, and lets go of what they held."""
-        over, self._over = self._over, []
-        if not over:
-            return
-        wall = time.time() - self.engine.loop.time()
-        rows = [recording.row(wall) for recording in over]
-        first = self.store.record_all(rows)
-        self._uncounted += rows
-        if len(self._uncounted) >= COUNTED_TOGETHER:
-            self.count()
-        for row_id, (recording, row) in enumerate(zip(over, rows, strict=True), first):
-            if recording.capture is not None or recording.trace is not None:
-                try:
-                    recording.settled(row, row_id)
-                except Exception as bug:  # it costs one, and not who is settled with it
-                    self.report("a request could not be settled", bug)
-
-    def count(self) -> None:
-        """Brings the metrics up to date with what is settled."""
-        rows, self._uncounted = self._uncounted, []
-        try:
-            self.metrics.finished(rows)
-        except Exception as bug:
-            self.report("requests could not be counted", bug)
-
-    def report(self, what: str, bug: Exception) -> None:
-        """A mistake of ours goes to the log, with its traceback."""
-        self.engine.loop.call_exception_handler({"message": what, "exception": bug})
-
-    def close(self) -> None:
-        """Settles the last of them."""
-        for timer in (self._timer, self._settling):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._settling = None
-        self.settle()
 
 
 class Recording(Entry):
@@ -422,13 +261,13 @@ class Recording(Entry):
             self._recorder.report("the figures of an answer could not be read", bug)
             return Usage()
 
-    def settled(self, row: Activity, row_id: int) -> None:
+    def settled(self, row: Activity, number: int) -> None:
         """This is its row."""
         if self.capture is not None:
             if self._tap is not None and self._tap.unreadable:
                 self._recorder.captures.drop(self.capture)
             else:
-                self._recorder.captures.keep(self.capture, row_id)
+                self._recorder.captures.keep(self.capture, number)
         if self.trace is not None:
             self.trace.end(row)
 

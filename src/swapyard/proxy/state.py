@@ -17,7 +17,7 @@ from swapyard.proxy.auth import Keys
 from swapyard.proxy.endpoints import TABLE, UPSTREAM_PREFIX, Endpoint, Where
 from swapyard.proxy.peers import PeerServer
 from swapyard.proxy.profiles import Pins
-from swapyard.proxy.recording import Recorder
+from swapyard.proxy.recorder import Recorder
 from swapyard.proxy.replies import render
 from swapyard.proxy.resolve import Kind, Names, Passage, Resolved, upstream_location
 from swapyard.proxy.rewrite import Edits

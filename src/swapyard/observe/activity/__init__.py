@@ -1,7 +1,7 @@
 """The activity store: a row for every metered request, in SQLite (`store.path`) or in memory.
 
     store = ActivityStore(path or None, max_in_memory=..., warn=..., stored=...)     blocks: before the loop, or in a thread
-    row_id = store.record(Activity(...))                                             on the loop: about 1 us, never fails
+    number = store.record(Activity(...))                                             on the loop: about 1 us, never fails
     store.listing(query), store.statistics(model), store.export(...)                 block: in a thread, any
     store.close()                                                                    blocks until all is written
 
@@ -9,6 +9,7 @@
     query       the parameters of a listing, checked
     schema      tables and migrations; a file that llama-swap wrote is taken over as it is
     database    one open database: batches in, pages and figures out
+    ids         which row is whose, where another program adds rows, too
     statistics  totals, histograms, percentiles; kept up to date for large files
     changes     what became of models, kept in the file as well
     export      CSV and JSON lines

@@ -112,22 +112,23 @@ class Database:
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    def insert(self, batch: Iterable[tuple[int, Activity]]) -> None:
-        """All or nothing."""
+    def insert(self, batch: Iterable[tuple[int, Activity]]) -> int:
+        """All or nothing. By how much the ids had to be higher than they are in the batch: 0 unless these were taken."""
         rows = list(batch)
         if self.in_memory:
             rows = rows[-self.keep :]  # the others would go again at once
-        self._write([main_values(*row) for row in rows], [our_values(*row) for row in rows])
+        return self._write([main_values(*row) for row in rows], [our_values(*row) for row in rows])
 
-    def _write(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
+    def _write(self, main: Sequence[Values], ours: Sequence[Values]) -> int:
         with self._lock if self.in_memory else nullcontext():
             try:
                 self._in_transaction(main, ours)
             except sqlite3.IntegrityError:  # somebody else writes to the file, too, and has taken these ids
-                taken = self._writer.execute("SELECT max(id) FROM activity").fetchone()[0]
-                shift = taken + 1 - main[0][0]
-                moved = [[(values[0] + shift, *values[1:]) for values in rows] for rows in (main, ours)]
-                self._in_transaction(*moved)
+                taken = int(self._writer.execute("SELECT max(id) FROM activity").fetchone()[0])
+                shift = taken + 1 - int(main[0][0])
+                self._in_transaction(_moved(main, shift), _moved(ours, shift))
+                return shift
+        return 0
 
     def _in_transaction(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
@@ -153,12 +154,14 @@ class Database:
                 self._writer.execute(statement, list(chain.from_iterable(rows[at : at + count])))
                 at += count
 
-    def take_from(self, other: Database) -> None:
-        """Adds all rows of another database."""
+    def take_from(self, other: Database, first: int) -> int:
+        """Adds all rows of another database. `first`: the lowest id that any of its rows ever had. Returns by how much their
+        ids are higher now, so that `first`, too, comes after all that are here."""
         with other._lock:
             main = other._reader.execute(f"SELECT {', '.join(MAIN_COLUMNS)} FROM activity ORDER BY id").fetchall()
             ours = other._reader.execute(f"SELECT id, {', '.join(OUR_COLUMNS)} FROM swapyard_activity").fetchall()
-        self._write(main, ours)
+        shift = max(0, self.newest_id() + 1 - first)
+        return shift + self._write(_moved(main, shift), _moved(ours, shift))
 
     def insert_changes(self, changes: Sequence[Change]) -> None:
         of_models.insert(self._writer, changes)
@@ -304,6 +307,11 @@ class Database:
         values = self._reader.execute(f"{_SELECT} WHERE a.id IN ({', '.join('?' * len(ids))})", ids).fetchall()
         rows = {value[0]: _row(value, has_capture) for value in values}
         return [rows[row_id] for row_id in ids]
+
+
+def _moved(rows: Sequence[Values], by: int) -> Sequence[Values]:
+    """With other ids, which come first in each."""
+    return [(values[0] + by, *values[1:]) for values in rows] if by else rows
 
 
 def _span(connection: sqlite3.Connection) -> int:

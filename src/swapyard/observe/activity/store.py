@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 from swapyard.observe.activity.changes import MOST_WAITING as MOST_WAITING_CHANGES
 from swapyard.observe.activity.database import Database, HasCapture
 from swapyard.observe.activity.export import Format, export
+from swapyard.observe.activity.ids import RowIds
 from swapyard.observe.activity.query import ActivityQuery
 from swapyard.observe.activity.rows import Activity, Listing, Row
 from swapyard.observe.activity.statistics import Statistics
@@ -61,13 +62,13 @@ class ActivityStore:
         clock: Clock = time.monotonic,
     ) -> None:
         """`warn` takes one line for the log; `stored` the ids of the rows that have just become visible. Both are called on
-        the writer thread. `has_capture` is asked when rows are listed. Blocks. Raises StoreError where the file can never
-        be a store; one that cannot be written now is tried again later."""
+        the writer thread. `has_capture` is asked when rows are listed, for their numbers. Blocks. Raises StoreError where
+        the file can never be a store; one that cannot be written now is tried again later."""
         self._path = Path(path) if path else None
         self._keep = max_in_memory if max_in_memory > 0 else DEFAULT_KEEP
         self._warn = warn
         self._stored = stored
-        self._has_capture = has_capture
+        self._captured = has_capture
         self._clock = clock
         # Without a file the newest that are kept and no more: the others would go unseen, and memory that is used again at
         # once costs a fifth less time than a second's worth of rows.
@@ -75,10 +76,12 @@ class ActivityStore:
         self._changes: deque[Change] = deque(maxlen=MOST_WAITING_CHANGES)
         self._dropped = 0
         self._retry_at: float | None = None  # not None: the file has failed
+        self._missing_from = 1  # the id of the first row that it has not got
         self._rows_to_check = _CHECK_SIZE_EVERY
         self._pause = BATCH_SECONDS
         self._database = self._open()
-        self._last_id = self._database.newest_id()
+        self._last = self._database.newest_id()
+        self.ids = RowIds()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._idle = threading.Event()
@@ -91,18 +94,18 @@ class ActivityStore:
             try:
                 return Database(self._path)
             except sqlite3.Error as error:
-                self._fall_back(error)
+                self._fall_back(error, 1)
         return Database(None, keep=self._keep)
 
     def record(self, activity: Activity) -> int:
-        """The id of the row, which will be visible within about `BATCH_SECONDS`. One thread only: the loop's."""
+        """The number of the row (`ids`), which will be visible within about `BATCH_SECONDS`. One thread only: the loop's."""
         return self.record_all([activity])
 
     def record_all(self, activities: Sequence[Activity]) -> int:
-        """The same of several, at least one. The id of the first; the others have the next ones."""
-        first = self._last_id + 1
+        """The same of several, at least one. The number of the first; the others have the next ones."""
+        first = self._last + 1
         self._queue.extend(enumerate(activities, first))
-        self._last_id += len(activities)
+        self._last += len(activities)
         if not self._wake.is_set():
             self._idle.clear()
             self._wake.set()
@@ -157,6 +160,10 @@ class ActivityStore:
         """The newest changes of earlier times, oldest first, and what each model's last loads took."""
         return self._read(lambda database: database.past())
 
+    def _has_capture(self, row_id: int) -> bool:
+        number = self.ids.number_of(row_id)
+        return number is not None and self._captured(number)
+
     def _read(self, ask: Callable[[Database], T]) -> T:
         """Raises sqlite3.Error where the file cannot be read."""
         database = self._database
@@ -206,6 +213,8 @@ class ActivityStore:
                 self._database.insert_changes(waiting)
             except sqlite3.Error:
                 return  # what keeps the file from being written is told of rows; the next change tries again
+            except Exception as error:  # a mistake of ours: rows are recorded all the same
+                self._warn(f"recording what became of models failed: {error!r}")
             for _ in waiting:
                 self._changes.popleft()
 
@@ -228,21 +237,23 @@ class ActivityStore:
             self._pause = FLOOD_SECONDS if 2 * len(batch) >= self._keep else BATCH_SECONDS
         else:
             self._pause = BUSY_SECONDS if len(batch) >= BUSY_ROWS else BATCH_SECONDS
-        self._stored([row_id for row_id, _ in batch])
+        self._stored([self.ids.id_of(number) for number, _ in batch])
 
     def _write(self, batch: Sequence[tuple[int, Activity]]) -> None:
         if self._retry_at is not None and self._clock() >= self._retry_at:
             self._try_file_again()
+        rows = [(self.ids.id_of(number), activity) for number, activity in batch]
+        first = rows[0][0]
         try:
-            self._database.insert(batch)
-            self._grown(len(batch))
+            self.ids.move(first, self._database.insert(rows))
+            self._grown(len(rows))
         except sqlite3.Error as error:
             if self._database.in_memory:
-                self._warn(f"{len(batch)} rows of activity are lost: {error}")
+                self._warn(f"{len(rows)} rows of activity are lost: {error}")
                 return
-            self._fall_back(error)
+            self._fall_back(error, first)
             self._replace(Database(None, keep=self._keep))
-            self._database.insert(batch)
+            self._database.insert(rows)
 
     def _grown(self, rows: int) -> None:
         self._rows_to_check -= rows
@@ -251,7 +262,9 @@ class ActivityStore:
             with suppress(sqlite3.Error):  # it is only slower without
                 self._database.tend()
 
-    def _fall_back(self, error: sqlite3.Error) -> None:
+    def _fall_back(self, error: sqlite3.Error, first: int) -> None:
+        """`first`: the id of the first row that the file does not get."""
+        self._missing_from = first
         self._retry_at = self._clock() + RETRY_SECONDS
         self._warn(
             f"store.path {self._path} cannot be written ({error}): activity is kept in memory, the newest {self._keep} "
@@ -263,7 +276,7 @@ class ActivityStore:
         file = None
         try:
             file = Database(self._path)
-            file.take_from(self._database)
+            self.ids.move(self._missing_from, file.take_from(self._database, self._missing_from))
         except Exception:  # still failing, which has been said
             if file is not None:
                 file.close()
