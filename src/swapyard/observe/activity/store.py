@@ -29,7 +29,7 @@ from swapyard.observe.activity.statistics import Statistics
 from swapyard.observe.history import Change
 
 BATCH_SECONDS: Final = 0.05
-BUSY_SECONDS: Final = 0.25  # in a file, while a batch brings so many rows: each statement has to wait for the busy loop
+BUSY_SECONDS: Final = 0.1  # in a file, while a batch brings so many rows: each statement has to wait for the busy loop
 BUSY_ROWS: Final = 200
 FLOOD_SECONDS: Final = 1.0  # in memory, while a batch brings half of what is kept, or more
 RETRY_SECONDS: Final = 30.0
