@@ -31,6 +31,7 @@ from swapyard.observe.history import Change
 BATCH_SECONDS: Final = 0.05
 BUSY_SECONDS: Final = 0.1  # in a file, while a batch brings so many rows: each statement has to wait for the busy loop
 BUSY_ROWS: Final = 200
+MOST_AT_ONCE: Final = 1024  # rows of one transaction: what it takes to write them is memory that stays ours
 FLOOD_SECONDS: Final = 1.0  # in memory, while a batch brings half of what is kept, or more
 RETRY_SECONDS: Final = 30.0
 MOST_WAITING: Final = 20_000  # rows, while the disk makes the writer wait; about 20 MB
@@ -223,21 +224,27 @@ class ActivityStore:
         while len(queue) > MOST_WAITING:
             queue.popleft()
             self._dropped += 1
-        batch: list[tuple[int, Activity]] = []
-        with suppress(IndexError):  # `keep` may take what is left
-            for _ in range(len(queue)):
-                batch.append(queue.popleft())
-        if not batch:
+        waiting = len(queue)
+        if not waiting:
             return
         if self._dropped:
             self._warn(f"the activity store is too slow: {self._dropped} rows were dropped")
             self._dropped = 0
-        self._write(batch)
+        for begun in range(0, waiting, MOST_AT_ONCE):
+            self._write_some(queue, min(waiting - begun, MOST_AT_ONCE))
         if self._database.in_memory:
-            self._pause = FLOOD_SECONDS if 2 * len(batch) >= self._keep else BATCH_SECONDS
+            self._pause = FLOOD_SECONDS if 2 * waiting >= self._keep else BATCH_SECONDS
         else:
-            self._pause = BUSY_SECONDS if len(batch) >= BUSY_ROWS else BATCH_SECONDS
-        self._stored([self.ids.id_of(number) for number, _ in batch])
+            self._pause = BUSY_SECONDS if waiting >= BUSY_ROWS else BATCH_SECONDS
+
+    def _write_some(self, queue: deque[tuple[int, Activity]], most: int) -> None:
+        batch: list[tuple[int, Activity]] = []
+        with suppress(IndexError):  # `keep` may take what is left
+            for _ in range(most):
+                batch.append(queue.popleft())
+        if batch:
+            self._write(batch)
+            self._stored([self.ids.id_of(number) for number, _ in batch])
 
     def _write(self, batch: Sequence[tuple[int, Activity]]) -> None:
         if self._retry_at is not None and self._clock() >= self._retry_at:
