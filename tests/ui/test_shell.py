@@ -143,6 +143,22 @@ def test_the_palette_does_what_it_is_told(stopped: str, desktop: Page) -> None:
     expect(desktop.locator("h1")).to_have_text("Hardware")
 
 
+def test_the_palette_opens_right_after_it_was_closed(stopped: str, desktop: Page) -> None:
+    desktop.goto(f"{stopped}/ui/settings")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    never = "addEventListener('close', (event) => event.stopImmediatePropagation(), true)"  # it comes with a frame, or later
+    desktop.evaluate(never)
+    palette = desktop.get_by_role("dialog", name="Commands")
+    opener = desktop.get_by_role("button", name=re.compile("^Go to …"))
+    opener.focus()
+    for _ in range(3):
+        desktop.keyboard.press("Control+k")
+        expect(palette).to_be_visible()
+        desktop.keyboard.press("Escape")
+        expect(palette).to_have_count(0)
+        expect(opener).to_be_focused()
+
+
 def wait_for_states(address: str, wanted: dict[str, str]) -> None:
     """Of the models that are not stopped."""
     end = time.monotonic() + 30
