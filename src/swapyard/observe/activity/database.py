@@ -91,6 +91,7 @@ class Database:
                 if mode != "wal":
                     raise StoreError(f"store.path {name} cannot be used in WAL mode (got {mode}): is it on a network disk?")
                 self._writer.execute("PRAGMA synchronous = NORMAL")
+                self._writer.execute("PRAGMA cache_size = -512")  # KiB; four times as much makes no insert quicker
             migrate(self._writer, name)
         except sqlite3.OperationalError:
             raise
