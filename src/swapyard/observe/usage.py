@@ -32,6 +32,7 @@ from swapyard.observe.findings import Findings, may_tell, plainly_told
 _LINE_END: Final = re.compile(rb"[\r\n]+")
 # What the first event with a part of the answer has in it, where a stream opens with events that have none.
 _FIRST_TOKEN: Final = {"messages": b"content_block_delta", "responses": b".delta"}
+_ARRAY: Final = "/infill"  # answers with an array, of which the last element tells
 _BINARY: Final = ("audio/", "image/", "video/", "font/", "application/octet-stream", "text/html")
 
 SHORT: Final = 16 * 1024  # bytes of a JSON answer, or of either end of one, that are kept
@@ -83,8 +84,6 @@ class DocumentTap(UsageTap):
         self._ends.add(data)
 
     def end(self) -> Usage:
-        if not (self._failed or self._ends or self.unreadable) and (found := plainly_told(self._whole)) is not None:
-            return found
         begin, text = None, self._whole
         if self._ends is not None:
             begin, text = self._ends.begin, self._ends.rest()
@@ -93,7 +92,7 @@ class DocumentTap(UsageTap):
             if begin is None:
                 findings.failure(text)
         elif begin is None:
-            findings.document(text, last_only=self._last_only)
+            return _read_whole(text, self._last_only, findings)
         else:
             findings.skim(begin)
             findings.skim(text)
@@ -227,12 +226,14 @@ def is_document(status: int, content_type: str, content_encoding: str) -> bool:
 
 def whole_answer(path: str, text: bytes) -> Usage:
     """The figures of an answer for which `is_document` is true. `path` as for `tap_response`."""
-    found = plainly_told(text)
-    if found is not None:
+    return _read_whole(text, path.startswith(_ARRAY), Findings())
+
+
+def _read_whole(text: bytes, last_only: bool, findings: Findings) -> Usage:
+    if not findings.error and (found := plainly_told(text)) is not None:
         return found
-    tap = _plain_tap(path, 200, "", time.monotonic)
-    tap.feed(text)
-    return tap.end()
+    findings.document(text, last_only=last_only)
+    return findings.usage()
 
 
 def _plain_tap(path: str, status: int, content_type: str, clock: Clock) -> UsageTap:
@@ -240,7 +241,7 @@ def _plain_tap(path: str, status: int, content_type: str, clock: Clock) -> Usage
         return DocumentTap(clock, failed=True)
     kind = _kind(content_type)
     if kind is DOCUMENT:
-        return DocumentTap(clock, last_only=path.startswith("/infill"))
+        return DocumentTap(clock, last_only=path.startswith(_ARRAY))
     if kind is STREAM:
         return StreamTap(_FIRST_TOKEN.get(path.rpartition("/")[2], b"data:"), clock)
     return UsageTap(clock)
