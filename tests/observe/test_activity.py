@@ -8,84 +8,21 @@ import json
 import math
 import random
 import sqlite3
-import stat
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.observe.rows import START, Open, ids, listed, request_of
 
-from swapyard.observe.activity import Activity, ActivityQuery, ActivityStore, Outcome, StoreError
+from swapyard.observe.activity import Activity, ActivityQuery, ActivityStore, Outcome
 from swapyard.observe.activity.export import COLUMNS, Format
-from swapyard.observe.activity.schema import MIGRATIONS
+from swapyard.observe.activity.store import MOST_AT_ONCE
 from swapyard.observe.figures import Usage
-from swapyard.observe.history import Change
 
-START = 1_760_000_000
 OF_A = ActivityQuery(models=("a",))
-Open = Callable[..., ActivityStore]
-
-LLAMA_SWAP = """
-CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL,
-    is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));
-INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1), (1, 1);
-CREATE TABLE activity (id INTEGER PRIMARY KEY AUTOINCREMENT, ts_created INTEGER NOT NULL, model_id TEXT NOT NULL,
-    req_path TEXT NOT NULL DEFAULT '', resp_content_type TEXT NOT NULL DEFAULT '',
-    resp_status_code INTEGER NOT NULL DEFAULT 0, cache_tokens INTEGER NOT NULL DEFAULT 0,
-    draft_tokens INTEGER NOT NULL DEFAULT 0, draft_acc_tokens INTEGER NOT NULL DEFAULT 0,
-    input_tokens INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0,
-    prompt_per_second REAL NOT NULL DEFAULT 0, tokens_per_second REAL NOT NULL DEFAULT 0,
-    duration_ms INTEGER NOT NULL DEFAULT 0, error_msg TEXT NOT NULL DEFAULT '', metadata_json TEXT NOT NULL DEFAULT '');
-CREATE INDEX idx_activity_created_id ON activity (ts_created DESC, id DESC);
-CREATE INDEX idx_activity_model_created_id ON activity (model_id, ts_created DESC, id DESC);
-INSERT INTO activity (ts_created, model_id, req_path, resp_status_code, input_tokens, metadata_json)
-    VALUES (1760000000, 'old', '/v1/chat/completions', 200, 11, '{"selector":"s"}');
-INSERT INTO activity (ts_created, model_id) VALUES (1760000001, 'gone');
-DELETE FROM activity WHERE model_id = 'gone';
-"""
-
-
-@pytest.fixture
-def warnings() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def open_store(warnings: list[str]) -> Iterator[Open]:
-    opened: list[ActivityStore] = []
-
-    def open_one(path: Path | None = None, **more: Any) -> ActivityStore:
-        opened.append(ActivityStore(str(path) if path else None, warn=warnings.append, **more))
-        return opened[-1]
-
-    yield open_one
-    for store in opened:
-        store.close()
-
-
-@pytest.fixture(params=["memory", "file"])
-def store(request: pytest.FixtureRequest, open_store: Open, tmp_path: Path) -> ActivityStore:
-    return open_store(None if request.param == "memory" else tmp_path / "activity.db")
-
-
-def request_of(model: str = "m", **more: Any) -> Activity:
-    given: dict[str, Any] = {"ended": START + 0.75, "path": "/v1/chat/completions", "status": 200, "duration_ms": 10}
-    return Activity(model=model, **(given | {"usage": Usage()} | more))
-
-
-def listed(store: ActivityStore, **parameters: object) -> dict[str, Any]:
-    assert store.flush()
-    pairs = [
-        (name, str(one)) for name, value in parameters.items() for one in (value if isinstance(value, list) else [value])
-    ]
-    found: dict[str, Any] = json.loads(msgspec.json.encode(store.listing(ActivityQuery.parse(pairs))))
-    return found
-
-
-def ids(store: ActivityStore, **parameters: object) -> list[int]:
-    return [row["id"] for row in listed(store, **parameters)["data"]]
 
 
 def test_a_row_is_listed_as_it_was_recorded(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,121 +312,7 @@ def test_a_large_file_is_listed_like_a_small_one(open_store: Open, tmp_path: Pat
     assert [listed(store, **query) for query in queries] == small
 
 
-# --- files ---
-
-
-def test_a_file_that_is_pruned_meanwhile_is_counted_anew(
-    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("swapyard.observe.activity.database.EXACT_ROWS", 10)
-    store = open_store(tmp_path / "activity.db")
-    for _ in range(50):
-        store.record(request_of(usage=Usage(input_tokens=1)))
-    store.flush()
-    assert store.statistics().total_requests == 50
-    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection, connection:
-        connection.execute("DELETE FROM activity WHERE id <= 20")
-    assert store.statistics().total_input_tokens == 30
-    assert listed(store)["total"] == 30
-
-
-def test_rows_and_ids_survive_a_restart(open_store: Open, tmp_path: Path) -> None:
-    path = tmp_path / "activity.db"
-    store = open_store(path)
-    store.record(request_of("a"))
-    store.record(request_of("b"))
-    store.close()
-    connection = sqlite3.connect(path)
-    connection.execute("DELETE FROM activity WHERE id = 2")
-    connection.commit()
-    connection.close()
-    again = open_store(path)
-    assert again.record(request_of("c")) == 3
-    assert ids(again) == [3, 1]
-
-
-def test_a_file_of_llama_swap_opens_and_goes_on(open_store: Open, tmp_path: Path) -> None:
-    path = tmp_path / "llama-swap.db"
-    connection = sqlite3.connect(path)
-    connection.executescript(LLAMA_SWAP)
-    connection.close()
-    store = open_store(path)
-    assert store.record(request_of("new", usage=Usage(input_tokens=4))) == 3
-    old, new = listed(store, order="asc")["data"]
-    assert (old["model"], old["metadata"], old["tokens"]["input_tokens"]) == ("old", {"selector": "s"}, 11)
-    assert "timing" not in old
-    assert new["timing"]["outcome"] == "complete"
-    assert store.statistics().total_input_tokens == 15
-    store.close()
-    connection = sqlite3.connect(path)
-    assert connection.execute("SELECT version_id FROM goose_db_version ORDER BY id").fetchall() == [(0,), (1,)]
-    connection.execute("INSERT INTO activity (ts_created, model_id) VALUES (1760000009, 'back again')")
-    connection.commit()
-    connection.close()
-    assert [row["model"] for row in listed(open_store(path))["data"]] == ["back again", "new", "old"]
-
-
-def test_a_file_without_sessions_goes_on(open_store: Open, tmp_path: Path) -> None:
-    path = tmp_path / "before.db"
-    store = open_store(path)
-    store.record(request_of("old"))
-    store.close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP INDEX swapyard_activity_request")
-        connection.execute("ALTER TABLE swapyard_activity DROP COLUMN request")
-        connection.execute("DROP INDEX swapyard_activity_session")
-        connection.execute("ALTER TABLE swapyard_activity DROP COLUMN session")
-        connection.execute("PRAGMA user_version = 2")
-        connection.commit()
-    store = open_store(path)
-    store.record(request_of("new", session="s"))
-    assert [row["timing"]["session"] for row in listed(store)["data"]] == ["s", ""]
-
-
-def test_a_file_without_numbers_of_requests_goes_on(open_store: Open, tmp_path: Path) -> None:
-    path = tmp_path / "before.db"
-    store = open_store(path)
-    store.record(request_of("old", session="s"))
-    store.close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP INDEX swapyard_activity_request")
-        connection.execute("ALTER TABLE swapyard_activity DROP COLUMN request")
-        connection.execute("PRAGMA user_version = 3")
-        connection.commit()
-    store = open_store(path)
-    store.record(request_of("new", request=7))
-    rows = listed(store)["data"]
-    assert [(row["timing"]["request"], row["timing"]["session"]) for row in rows] == [(7, ""), (0, "s")]
-    assert ids(store, request="7") == [2]
-
-
-def test_a_new_file_has_the_books_that_llama_swap_looks_for(open_store: Open, tmp_path: Path) -> None:
-    open_store(tmp_path / "new.db").close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as connection:
-        assert connection.execute("SELECT version_id, is_applied FROM goose_db_version").fetchall() == [(0, 1), (1, 1)]
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-
-
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        ("PRAGMA user_version = 99", "newer Swapyard"),
-        ("CREATE TABLE activity (id INTEGER PRIMARY KEY, ts_created INTEGER, model_id TEXT)", "without req_path"),
-    ],
-)
-def test_a_file_that_can_never_be_a_store_is_refused(open_store: Open, tmp_path: Path, script: str, message: str) -> None:
-    path = tmp_path / "other.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(script)
-    with pytest.raises(StoreError, match=message):
-        open_store(path)
-
-
-def test_a_text_file_is_refused(open_store: Open, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("these are notes, and no database at all " * 50)
-    with pytest.raises(StoreError, match=r"notes\.txt is not an activity store"):
-        open_store(tmp_path / "notes.txt")
+# --- writing ---
 
 
 @contextlib.contextmanager
@@ -534,85 +357,6 @@ def test_no_bound_means_a_thousand(open_store: Open, keep: int) -> None:
     assert listed(store)["total"] == 1000
 
 
-class Lock:
-    """Another program that writes to the file."""
-
-    def __init__(self, path: Path) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None)
-        self.connection.execute("BEGIN IMMEDIATE")
-
-    def release(self) -> None:
-        self.connection.execute("ROLLBACK")
-        self.connection.close()
-
-
-def test_a_locked_file_degrades_to_memory_with_one_line_and_is_taken_up_again(
-    open_store: Open, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
-    now = [0.0]
-    store = open_store(tmp_path / "activity.db", clock=lambda: now[0])
-    store.record(request_of("before"))
-    store.flush()
-    lock = Lock(tmp_path / "activity.db")
-    for model in ("one", "two"):
-        store.record(request_of(model))
-        assert store.flush()
-    assert [row["model"] for row in listed(store)["data"]] == ["two", "one"]
-    now[0] = 31.0
-    store.record(request_of("three"))  # tried again, in vain
-    store.flush()
-    assert len(warnings) == 1
-    assert "activity.db cannot be written (database is locked)" in warnings[0]
-    lock.release()
-    now[0] = 62.0
-    store.record(request_of("four"))
-    assert [row["model"] for row in listed(store)["data"]] == ["four", "three", "two", "one", "before"]
-    assert warnings[1:] == [f"store.path {tmp_path / 'activity.db'} can be written again"]
-
-
-def test_a_file_locked_at_the_start_harms_nothing(
-    open_store: Open, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
-    path = tmp_path / "activity.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE x (y)")
-    lock = Lock(path)
-    store = open_store(path)
-    store.record(request_of())
-    assert ids(store) == [1]
-    assert len(warnings) == 1
-    lock.release()
-
-
-def test_a_full_disk_degrades_to_memory(
-    open_store: Open, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = open_store(tmp_path / "activity.db")
-    store.record(request_of())
-    store.flush()
-    pages = store._database._writer.execute("PRAGMA page_count").fetchone()[0]
-    store._database._writer.execute(f"PRAGMA max_page_count = {pages}")
-    for _ in range(50):
-        store.record(request_of("x" * 1000))
-    assert ids(store, limit=999) == list(range(51, 1, -1))
-    assert len(warnings) == 1
-    assert "database or disk is full" in warnings[0]
-
-
-def test_ids_that_another_program_took_meanwhile_lose_no_row(open_store: Open, tmp_path: Path) -> None:
-    store = open_store(tmp_path / "activity.db")
-    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection, connection:
-        connection.execute("INSERT INTO activity (ts_created, model_id) VALUES (1, 'theirs'), (1, 'theirs')")
-    store.record(request_of("ours"))
-    store.flush()
-    store.record(request_of("ours"))
-    assert [(row["id"], row["model"]) for row in listed(store)["data"]] == [
-        (4, "ours"), (3, "ours"), (2, "theirs"), (1, "theirs"),
-    ]  # fmt: skip
-
-
 def test_who_listens_is_told_of_rows_that_are_there_to_see(open_store: Open) -> None:
     told: list[int] = []
     seen: list[int] = []
@@ -629,6 +373,18 @@ def test_who_listens_is_told_of_rows_that_are_there_to_see(open_store: Open) -> 
     assert seen[-1] == 3
 
 
+def test_a_flood_is_written_whole_and_in_order(open_store: Open, tmp_path: Path) -> None:
+    """More than go into one transaction, and one more."""
+    told: list[int] = []
+    store = open_store(tmp_path / "activity.db", stored=told.extend)
+    many = 2 * MOST_AT_ONCE + 1
+    assert store.record_all([request_of(session=f"s{number}") for number in range(1, many + 1)]) == 1
+    store.flush()
+    assert told == list(range(1, many + 1))
+    rows = [json.loads(line) for line in b"".join(store.export(ActivityQuery(), Format.JSON_LINES)).splitlines()]
+    assert [(row["id"], row["timing"]["session"]) for row in rows] == [(n, f"s{n}") for n in range(1, many + 1)]
+
+
 def test_recording_never_waits_for_the_disk(open_store: Open) -> None:
     gate = threading.Event()
     store = open_store(stored=lambda _: gate.wait(20) and None)
@@ -643,15 +399,6 @@ def test_recording_never_waits_for_the_disk(open_store: Open) -> None:
 def test_what_cannot_be_text_is_stored_all_the_same(store: ActivityStore) -> None:
     store.record(request_of("m\udcff\x00", metadata={"k": "é\x00"}))
     assert listed(store)["data"][0]["model"] == "m?\x00"
-
-
-def test_closing_stores_what_waits(open_store: Open, tmp_path: Path) -> None:
-    store = open_store(tmp_path / "activity.db")
-    for _ in range(100):
-        store.record(request_of())
-    store.close()
-    assert listed(open_store(tmp_path / "activity.db"))["total"] == 100
-    assert stat.S_ISREG((tmp_path / "activity.db").stat().st_mode)
 
 
 # --- export ---
@@ -682,93 +429,3 @@ def test_a_table_carries_no_formula(store: ActivityStore) -> None:
     row = next(csv.DictReader(b"".join(store.export(ActivityQuery(), Format.CSV)).decode().splitlines(keepends=True)))
     assert (row["model"], row["error_msg"]) == ("'=cmd()", 'a "quoted", text\nof two lines')
     assert row["session"] == "'@SUM(1)"
-
-
-def test_a_file_that_grows_is_no_memory_of_ours(open_store: Open, tmp_path: Path) -> None:
-    """Mapped, every page that is written would count; the reader maps what is asked for."""
-    database = open_store(tmp_path / "rows.db")._database
-    sizes = [one.execute("PRAGMA mmap_size").fetchone()[0] for one in (database._writer, database._reader)]
-    assert sizes[0] == 0 < sizes[1]
-
-
-# --- numbers and ids ---
-
-
-def test_ids_go_on_behind_those_of_a_file_that_was_locked_at_the_start(
-    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Captures are kept, and viewers told, by the id that `record` gave."""
-    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
-    now = [0.0]
-    path = tmp_path / "activity.db"
-    earlier = open_store(path)
-    for _ in range(5):
-        earlier.record(request_of("earlier"))
-    earlier.close()
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
-    holder.execute("BEGIN EXCLUSIVE")
-    store = open_store(path, clock=lambda: now[0])
-    store.record(request_of("locked"))
-    store.flush()
-    holder.close()
-    now[0] = 31.0
-    store.record(request_of("taken up"))
-    store.flush()
-    last = store.record(request_of("last"))
-    assert [(row["id"], row["model"]) for row in listed(store, limit=3)["data"]] == [
-        (8, "last"),
-        (7, "taken up"),
-        (6, "locked"),
-    ]
-    assert [store.ids.id_of(number) for number in (1, 2, last)] == [6, 7, 8]
-    assert [store.ids.number_of(row_id) for row_id in range(5, 9)] == [None, 1, 2, 3]
-
-
-def test_the_id_that_was_given_is_the_rows_also_after_another_program_wrote(open_store: Open, tmp_path: Path) -> None:
-    store = open_store(tmp_path / "activity.db")
-    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection, connection:
-        connection.execute("INSERT INTO activity (ts_created, model_id) VALUES (1, 'theirs')")
-    store.record(request_of("ours"))
-    store.flush()
-    given = store.record(request_of("ours"))
-    assert ids(store, limit=1) == [store.ids.id_of(given)] == [3]
-    assert [store.ids.number_of(row_id) for row_id in (1, 2, 3)] == [None, 1, 2]
-
-
-def test_a_change_that_cannot_be_written_does_not_end_the_recording(
-    open_store: Open, tmp_path: Path, warnings: list[str]
-) -> None:
-    store = open_store(tmp_path / "activity.db")
-    store.note(Change(id=1, at=1.0, model="m", run=1, state="stopping", cause="port in use by \udcff"))
-    store.record(request_of("m"))
-    assert ids(store) == [1]
-    (warning,) = warnings
-    assert "what became of models" in warning
-
-
-def test_a_row_that_the_file_never_gets_shares_its_id_with_nobody(
-    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More rows than memory keeps, while the file holds others' rows with the ids of the first of them."""
-    monkeypatch.setattr("swapyard.observe.activity.database.BUSY_MS", 20)
-    now = [0.0]
-    path = tmp_path / "activity.db"
-    earlier = open_store(path)
-    for _ in range(3):
-        earlier.record(request_of("earlier"))
-    earlier.close()
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
-    holder.execute("BEGIN EXCLUSIVE")
-    store = open_store(path, clock=lambda: now[0], max_in_memory=2, has_capture=lambda number: number <= 5)
-    for _ in range(5):
-        store.record(request_of("locked"))
-        store.flush()
-    holder.close()
-    now[0] = 31.0
-    store.record(request_of("last"))
-    rows = listed(store, order="asc")["data"]
-    captured = [(row["id"], row["model"]) for row in rows if row["has_capture"]]
-    assert [row["id"] for row in rows] == [1, 2, 3, 7, 8, 9]
-    assert captured == [(7, "locked"), (8, "locked")]
