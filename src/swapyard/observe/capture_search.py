@@ -47,7 +47,7 @@ class CaptureSearch:
             if self._question != (captures, text):
                 self._question = (captures, text)
                 self._known = {}
-            kept = captures.ids()
+            kept = captures.numbers()
             self._known = {number: self._known[number] for number in kept if number in self._known}
             needles = _needles(text)
             until = self._clock() + MOST_TIME

@@ -14,7 +14,7 @@ later, so that under heavy load those that are evicted at once cost nothing.
 
 Rows go by the numbers that the activity store gives them (`observe.activity.ids`).
 
-The loop calls `begin`, `answered`, `feed`, `keep`, `drop`; `has`, `ids` and `payload` are for any thread.
+The loop calls `begin`, `answered`, `feed`, `keep`, `drop`; `has`, `numbers` and `payload` are for any thread.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class Captures:
     def has(self, number: int) -> bool:
         return number in self._kept
 
-    def ids(self) -> list[int]:
+    def numbers(self) -> list[int]:
         """Of the rows whose captures are kept, the newest first."""
         with self._lock:
             return list(reversed(self._kept))
