@@ -158,13 +158,6 @@ def test_closing_stores_what_waits(open_store: Open, tmp_path: Path) -> None:
     assert stat.S_ISREG((tmp_path / "activity.db").stat().st_mode)
 
 
-def test_a_file_that_grows_is_no_memory_of_ours(open_store: Open, tmp_path: Path) -> None:
-    """Mapped, every page that is written would count; the reader maps what is asked for."""
-    database = open_store(tmp_path / "rows.db")._database
-    sizes = [one.execute("PRAGMA mmap_size").fetchone()[0] for one in (database._writer, database._reader)]
-    assert sizes[0] == 0 < sizes[1]
-
-
 # --- a file that cannot be written ---
 
 
@@ -307,6 +300,22 @@ def test_a_change_that_cannot_be_written_does_not_end_the_recording(
     assert ids(store) == [1]
     (warning,) = warnings
     assert "what became of models" in warning
+
+
+def test_ids_that_only_our_own_table_has_still_lose_no_row(open_store: Open, tmp_path: Path, warnings: list[str]) -> None:
+    """Another program has deleted rows, and their numbering, but not what we keep beside them."""
+    path = with_rows(open_store, tmp_path, 3)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM activity")
+        connection.execute("DELETE FROM sqlite_sequence")
+    store = open_store(path)
+    store.record(request_of("ours"))
+    assert ids(store) == [4]
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO swapyard_activity SELECT 5, 'x', 1, 1, 1, 1, 1, 1, 1, '', '', 0")
+    store.record(request_of("ours"))
+    assert ids(store) == [6, 4]
+    assert not warnings
 
 
 def test_a_row_that_the_file_never_gets_shares_its_id_with_nobody(open_store: Open, tmp_path: Path, impatient: None) -> None:

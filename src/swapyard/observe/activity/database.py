@@ -12,16 +12,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
-from msgspec import UNSET
+from typing import Final
 
 from swapyard.observe.activity import changes as of_models
 from swapyard.observe.activity.query import ActivityQuery
@@ -29,12 +25,13 @@ from swapyard.observe.activity.rows import (
     MAIN_COLUMNS,
     OUR_COLUMNS,
     Activity,
+    HasCapture,
     Listing,
     Row,
-    Timing,
-    Tokens,
+    Values,
     main_values,
     our_values,
+    row_of,
 )
 from swapyard.observe.activity.schema import StoreError, migrate, missing_sort_indexes
 from swapyard.observe.activity.statistics import EXACT_ROWS, HOUR, Rollup, Statistics, exact
@@ -52,8 +49,6 @@ _SELECT: Final = (
 )
 
 _EVER: Final = 2**50  # hours
-HasCapture = Callable[[int], bool]
-Values = tuple[Any, ...]
 
 
 class Database:
@@ -67,7 +62,11 @@ class Database:
         self._writer = self._connect(write=True)
         try:
             self._prepare()
+            self._place = _place(path)
             self._reader = self._writer if path is None else self._connect(write=False)
+            if path is not None:
+                for connection in (self._writer, self._reader):  # KiB; four times as much makes nothing quicker
+                    connection.execute("PRAGMA cache_size = -512")
         except BaseException:
             self._writer.close()
             raise
@@ -77,10 +76,8 @@ class Database:
         connection = sqlite3.connect(
             target, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=32
         )
-        if not write:
-            # Pages through the system's cache instead of copies of our own: reading a large file costs no memory of ours.
-            # The writer would map all that it writes, which counts as ours while the file grows.
-            connection.execute("PRAGMA mmap_size = 1073741824")
+        connection.execute("PRAGMA mmap_size = 0")  # a mapped file that somebody empties ends the process (SIGBUS)
+        connection.text_factory = _text
         return connection
 
     def _prepare(self) -> None:
@@ -91,7 +88,6 @@ class Database:
                 if mode != "wal":
                     raise StoreError(f"store.path {name} cannot be used in WAL mode (got {mode}): is it on a network disk?")
                 self._writer.execute("PRAGMA synchronous = NORMAL")
-                self._writer.execute("PRAGMA cache_size = -512")  # KiB; four times as much makes no insert quicker
             migrate(self._writer, name)
         except sqlite3.OperationalError:
             raise
@@ -105,11 +101,12 @@ class Database:
     def newest_id(self) -> int:
         """The highest id ever given, also if its row is gone."""
         with self._lock:
-            (newest,) = self._reader.execute(
-                "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'activity'), 0),"
-                " coalesce((SELECT max(id) FROM activity), 0))"
-            ).fetchone()
-        return int(newest)
+            return _newest_id(self._reader)
+
+    @property
+    def is_lost(self) -> bool:
+        """Its file is not where it was: deleted, moved, or another one put in its place. What is written leads nowhere."""
+        return self._place is not None and self._place != _place(self._path)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -123,17 +120,16 @@ class Database:
     def _write(self, main: Sequence[Values], ours: Sequence[Values]) -> int:
         with self._lock if self.in_memory else nullcontext():
             try:
-                self._in_transaction(main, ours)
+                return self._in_transaction(main, ours)
             except sqlite3.IntegrityError:  # somebody else writes to the file, too, and has taken these ids
-                taken = int(self._writer.execute("SELECT max(id) FROM activity").fetchone()[0])
-                shift = taken + 1 - int(main[0][0])
-                self._in_transaction(_moved(main, shift), _moved(ours, shift))
-                return shift
-        return 0
+                return self._in_transaction(main, ours, behind=True)
 
-    def _in_transaction(self, main: Sequence[Values], ours: Sequence[Values]) -> None:
+    def _in_transaction(self, main: Sequence[Values], ours: Sequence[Values], *, behind: bool = False) -> int:
+        """`behind`: with ids that come after all others. Returns by how much they are higher."""
         self._writer.execute("BEGIN IMMEDIATE")
         try:
+            shift = max(0, _newest_id(self._writer) + 1 - int(main[0][0])) if behind else 0
+            main, ours = _moved(main, shift), _moved(ours, shift)
             self._insert("activity", MAIN_COLUMNS, main)
             self._insert("swapyard_activity", ("id", *OUR_COLUMNS), ours)
             if self.in_memory and main:
@@ -145,6 +141,7 @@ class Database:
             with suppress(sqlite3.Error):
                 self._writer.rollback()
             raise
+        return shift
 
     def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Values]) -> None:
         at = 0
@@ -185,6 +182,11 @@ class Database:
         for statement in missing_sort_indexes(self._writer):
             self._writer.execute(statement)
 
+    def let_go(self) -> None:
+        """Of a file that is lost: what waits in its log goes where it is now, and not into the next file of its name."""
+        with suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         with self._lock:
             for connection in (self._reader, self._writer):  # the last one to close tidies the file up
@@ -192,6 +194,16 @@ class Database:
                     connection.close()
 
     # --- reading ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One state of the file for several statements, whatever other programs delete meanwhile."""
+        with self._lock:
+            self._reader.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._reader.rollback()
 
     def warm_up(self) -> None:
         """Count the rows of a large file that are not counted yet, on a connection of its own."""
@@ -214,7 +226,7 @@ class Database:
         large = self._is_large() and query.all_times and query.all_ids and query.all_answers
         if large and not self._rollup.ready:
             self.warm_up()
-        with self._lock:
+        with self._reading():
             if not large:
                 return exact(self._reader, *query.conditions())
             self._rollup.catch_up(self._reader)
@@ -225,7 +237,7 @@ class Database:
         if self._is_large():
             if not self._rollup.ready:
                 self.warm_up()
-            with self._lock:
+            with self._reading():
                 self._rollup.catch_up(self._reader)
                 return [(model, rows, self._newest(model)) for model, rows in self._rollup.rows_by_model()]
         with self._lock:
@@ -239,7 +251,7 @@ class Database:
 
     def listing(self, query: ActivityQuery, has_capture: HasCapture) -> Listing:
         large = self._is_large()
-        with self._lock:
+        with self._reading():
             total = self._count(query, large)
             ids = self._page(query, total) if query.offset < total else []
             rows = self._rows(ids, has_capture)
@@ -249,7 +261,7 @@ class Database:
         """The next rows by id, at most `most` of those that the query's filter lets through."""
         where, values = query.conditions("id")
         condition = f"{where} AND id > ?" if where else " WHERE id > ?"
-        with self._lock:
+        with self._reading():
             found = self._reader.execute(
                 f"SELECT id FROM activity{condition} ORDER BY id LIMIT ?", [*values, last, most]
             ).fetchall()
@@ -306,8 +318,31 @@ class Database:
         if not ids:
             return []
         values = self._reader.execute(f"{_SELECT} WHERE a.id IN ({', '.join('?' * len(ids))})", ids).fetchall()
-        rows = {value[0]: _row(value, has_capture) for value in values}
+        rows = {value[0]: row_of(value, has_capture) for value in values}
         return [rows[row_id] for row_id in ids]
+
+
+def _text(stored: bytes) -> str:
+    """Other programs store bytes that are not UTF-8, too: one of these rows must not hide the others."""
+    return stored.decode("utf-8", "replace")
+
+
+def _place(path: Path | None) -> tuple[int, int] | None:
+    """Which file is there; None: none."""
+    try:
+        found = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found is not None else None
+
+
+def _newest_id(connection: sqlite3.Connection) -> int:
+    """Of both tables: rows that were deleted from one of them only have their ids still."""
+    (newest,) = connection.execute(
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'activity'), 0),"
+        " coalesce((SELECT max(id) FROM activity), 0), coalesce((SELECT max(id) FROM swapyard_activity), 0))"
+    ).fetchone()
+    return int(newest)
 
 
 def _moved(rows: Sequence[Values], by: int) -> Sequence[Values]:
@@ -319,47 +354,3 @@ def _span(connection: sqlite3.Connection) -> int:
     """About how many rows there are, at once."""
     ends = "(SELECT max(id) FROM activity) - (SELECT min(id) FROM activity)"  # max and min in one SELECT would read all
     return connection.execute(f"SELECT coalesce({ends}, 0)").fetchone()[0]  # type: ignore[no-any-return]
-
-
-def _row(values: Values, has_capture: HasCapture) -> Row:
-    main, ours = values[: len(MAIN_COLUMNS)], values[len(MAIN_COLUMNS) :]
-    row_id, created, model, path, content_type, status, *tokens, duration, error, metadata = main
-    cached, drafted, accepted, tokens_in, tokens_out, prompt_rate, rate = tokens
-    return Row(
-        id=row_id,
-        timestamp=local_time(created),
-        model=model,
-        req_path=path,
-        resp_content_type=content_type,
-        resp_status_code=status,
-        tokens=Tokens(
-            cache_tokens=cached,
-            draft_tokens=drafted,
-            draft_acc_tokens=accepted,
-            input_tokens=tokens_in,
-            output_tokens=tokens_out,
-            prompt_per_second=prompt_rate,
-            tokens_per_second=rate,
-        ),
-        duration_ms=duration,
-        has_capture=has_capture(row_id),
-        error_msg=error or UNSET,
-        metadata=_metadata(metadata) or UNSET,
-        timing=UNSET if ours[0] is None else Timing(**dict(zip(OUR_COLUMNS, ours, strict=True))),
-    )
-
-
-def _metadata(text: str) -> dict[str, str]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
-    except (
-        msgspec.MsgspecError,
-        ValueError,
-        RecursionError,
-    ):  # another program's row
-        return {}
-
-
-def local_time(seconds: int) -> str:
-    """RFC 3339 in this machine's zone, `Z` where that is UTC."""
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds").replace("+00:00", "Z")

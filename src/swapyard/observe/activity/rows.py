@@ -6,10 +6,11 @@ in its order, then ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -143,8 +144,11 @@ OUR_COLUMNS: Final = (
     "request",
 )
 
+HasCapture = Callable[[int], bool]
+Values = tuple[Any, ...]
 
-def main_values(row_id: int, one: Activity) -> tuple[object, ...]:
+
+def main_values(row_id: int, one: Activity) -> Values:
     """In the order of `MAIN_COLUMNS`."""
     usage = one.usage
     return (
@@ -167,7 +171,7 @@ def main_values(row_id: int, one: Activity) -> tuple[object, ...]:
     )
 
 
-def our_values(row_id: int, one: Activity) -> tuple[object, ...]:
+def our_values(row_id: int, one: Activity) -> Values:
     """The id, then in the order of `OUR_COLUMNS`."""
     usage = one.usage
     prefill = usage.prompt_ms if usage.engine_ms else -1.0
@@ -200,3 +204,48 @@ def _status_text(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"HTTP {status}"
+
+
+def row_of(values: Values, has_capture: HasCapture) -> Row:
+    """`values`: in the order of `MAIN_COLUMNS`, then of `OUR_COLUMNS`, which are NULL in another program's row."""
+    main, ours = values[: len(MAIN_COLUMNS)], values[len(MAIN_COLUMNS) :]
+    row_id, created, model, path, content_type, status, *tokens, duration, error, metadata = main
+    cached, drafted, accepted, tokens_in, tokens_out, prompt_rate, rate = tokens
+    return Row(
+        id=row_id,
+        timestamp=local_time(created),
+        model=model,
+        req_path=path,
+        resp_content_type=content_type,
+        resp_status_code=status,
+        tokens=Tokens(
+            cache_tokens=cached,
+            draft_tokens=drafted,
+            draft_acc_tokens=accepted,
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            prompt_per_second=prompt_rate,
+            tokens_per_second=rate,
+        ),
+        duration_ms=duration,
+        has_capture=has_capture(row_id),
+        error_msg=error or UNSET,
+        metadata=_metadata(metadata) or UNSET,
+        timing=UNSET if ours[0] is None else Timing(**dict(zip(OUR_COLUMNS, ours, strict=True))),
+    )
+
+
+def _metadata(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # another program's row
+        return {}
+
+
+def local_time(seconds: int) -> str:
+    """RFC 3339 in this machine's zone, `Z` where that is UTC. Of what is no time (another program's row) that of 0."""
+    try:
+        found = datetime.fromtimestamp(seconds).astimezone()
+    except (ValueError, OverflowError, OSError, TypeError):
+        found = datetime.fromtimestamp(0).astimezone()
+    return found.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -45,8 +45,10 @@ class Statistics(msgspec.Struct, kw_only=True):
     gen_histogram: Histogram | None = None
 
 
+# Not `sum`, which fails beyond 64 bits: a thousand answers of an engine that lies come to that. Exact up to 2**53.
 TOTALS: Final = (
-    "count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(max(cache_tokens, 0)), 0)"
+    "count(*), CAST(total(input_tokens) AS INTEGER), CAST(total(output_tokens) AS INTEGER),"
+    " CAST(total(max(cache_tokens, 0)) AS INTEGER)"
 )
 SPEEDS: Final = ("prompt_per_second", "tokens_per_second")
 
@@ -167,7 +169,9 @@ class Rollup:
             if oldest != self._oldest or newest < self._read_up_to:  # somebody has pruned the file
                 self._models, self._oldest, self._read_up_to = {}, oldest, 0
             while self._read_up_to < newest:
-                upper = min(self._read_up_to + _AT_ONCE, newest)
+                # From the next row on: another program may have left any gap between two ids.
+                (first,) = connection.execute("SELECT min(id) FROM activity WHERE id > ?", (self._read_up_to,)).fetchone()
+                upper = newest if first is None else min(first - 1 + _AT_ONCE, newest)
                 self._read(connection, self._read_up_to, upper)
                 self._read_up_to = upper
             self.ready = True

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from swapyard.observe.activity.changes import MOST_WAITING as MOST_WAITING_CHANGES
-from swapyard.observe.activity.database import Database, HasCapture
+from swapyard.observe.activity.database import Database
 from swapyard.observe.activity.export import Format, export
 from swapyard.observe.activity.ids import RowIds
 from swapyard.observe.activity.query import ActivityQuery
-from swapyard.observe.activity.rows import Activity, Listing, Row
+from swapyard.observe.activity.rows import Activity, HasCapture, Listing, Row
 from swapyard.observe.activity.statistics import Statistics
 from swapyard.observe.history import Change
 
@@ -208,7 +208,7 @@ class ActivityStore:
                 self._idle.set()
 
     def _write_changes(self) -> None:
-        if self._changes and not self._database.in_memory:
+        if self._changes and not self._database.in_memory and not self._database.is_lost:
             waiting = list(self._changes)
             try:
                 self._database.insert_changes(waiting)
@@ -247,8 +247,10 @@ class ActivityStore:
             self._stored([self.ids.id_of(number) for number, _ in batch])
 
     def _write(self, batch: Sequence[tuple[int, Activity]]) -> None:
+        if self._database.is_lost:
+            self._leave_file(self.ids.id_of(batch[0][0]))
         if self._retry_at is not None and self._clock() >= self._retry_at:
-            self._try_file_again()
+            self._try_file_again()  # that it still fails has been said
         rows = [(self.ids.id_of(number), activity) for number, activity in batch]
         first = rows[0][0]
         try:
@@ -269,7 +271,7 @@ class ActivityStore:
             with suppress(sqlite3.Error):  # it is only slower without
                 self._database.tend()
 
-    def _fall_back(self, error: sqlite3.Error, first: int) -> None:
+    def _fall_back(self, error: Exception, first: int) -> None:
         """`first`: the id of the first row that the file does not get."""
         self._missing_from = first
         self._retry_at = self._clock() + RETRY_SECONDS
@@ -278,20 +280,31 @@ class ActivityStore:
             f"rows, and the file is tried again every {RETRY_SECONDS:.0f} s"
         )
 
-    def _try_file_again(self) -> None:
+    def _leave_file(self, first: int) -> None:
+        """`first` as for `_fall_back`. A file of this name is begun, or gone on with, at once."""
+        self._warn(f"store.path {self._path} is gone (deleted, moved or replaced): activity goes to a new one")
+        self._database.let_go()
+        self._replace(Database(None, keep=self._keep))
+        self._missing_from = first
+        if error := self._try_file_again():
+            self._fall_back(error, first)
+
+    def _try_file_again(self) -> Exception | None:
+        """What it fails with, if it does."""
         assert self._path is not None
         file = None
         try:
             file = Database(self._path)
             self.ids.move(self._missing_from, file.take_from(self._database, self._missing_from))
-        except Exception:  # still failing, which has been said
+        except Exception as error:
             if file is not None:
                 file.close()
             self._retry_at = self._clock() + RETRY_SECONDS
-            return
+            return error
         self._retry_at = None
         self._replace(file)
         self._warn(f"store.path {self._path} can be written again")
+        return None
 
     def _replace(self, database: Database) -> None:
         old, self._database = self._database, database
