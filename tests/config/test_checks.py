@@ -40,6 +40,8 @@ SPILL = "selectors: {s: {strategy: spillover, targets: [a, b]}}\n"
         ("performance: {every: soon}", "performance.every", 'must be a duration such as 5s or 1m30s, got "soon"'),
         ("store: {}", "store.path", "the file of the store is needed"),
         ("store: {path: ' '}", "store.path", "the file of the store is needed"),
+        ("store: {path: a.db, retention: 30}", "store.retention", 'must be a duration such as 30d or 12h, got "30"'),
+        ("store: {path: a.db, retention: -1d}", "store.retention", 'must be 1m or more, or 0 to keep all, got "-1d"'),
         ("apiKeys: ['']", "apiKeys[0]", "an empty key would let everybody in"),
         ("apiKeys: [k, 'a b']", "apiKeys[1]", "a key must not contain blanks"),
         ("modelsDir: ' '", "modelsDir", "the path of a folder is needed"),
@@ -393,6 +395,7 @@ def test_the_sampling_interval(load: Any, written: str, result: float) -> None:
     ("text", "seconds"),
     [
         ("1h2m3s", 3723.0),
+        ("1.5d", 129_600.0),
         ("1.5s", 1.5),
         (".5s", 0.5),
         ("-2s", -2.0),
@@ -451,6 +454,13 @@ def test_the_store_needs_a_place(load: Any, tmp_path: Path) -> None:
     assert "is a directory" in load.problems(f"store: {{path: '{tmp_path}'}}")[0]
     assert "does not exist" in load.problems(f"store: {{path: '{tmp_path}/no/a.db'}}")[0]
     assert load.resolved("store: ~").store is None
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("90d", 7_776_000.0), ("1m", 60.0), ("0", 0.0), ("0s", 0.0), ("''", 0.0), ("~", 0.0)]
+)
+def test_the_store_keeps_its_rows_for_ever_or_for_some_time(load: Any, written: str, seconds: float) -> None:
+    assert load.resolved(f"store: {{path: a.db, retention: {written}}}").store.retention == seconds
 
 
 # --- routing ---------------------------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ NO_LIST: Refused = ("one", "must be a list")
 NO_MAP: Refused = ([], "must be a mapping")
 NO_MODALITY: Refused = (["smell"], "must be one of text")
 NO_STORE = Needed("the file of the store is needed")
+STORED = (("store.path", "activity.db"),)
 NEGATIVE = (-1, "must be 0 or more, got -1")
 SPILLOVER = (("selectors.it.strategy", "spillover"),)
 MATRIX = (("routing.router.use", "matrix"), ("routing.router.settings.matrix.sets.s", "m & other"))
@@ -111,6 +112,7 @@ ROWS = [
     Row("groups", top("routing.groups.g.members"), {"g": {"members": ["m"]}}, ("m",), None, NO_MAP),
     Row("matrix", top("routing.matrix.sets"), {"sets": {"s": "m"}}, {"s": "m"}, None, ({}, "at least one set is needed")),
     Row("store.path", top("store.path"), "activity.db", "activity.db", NO_STORE, (" ", "the file of the store is needed")),
+    Row("store.retention", top("store.retention"), "90d", 7776000.0, 0.0, ("59s", "must be 1m or more"), STORED),
     Row("ui.activity.session_id", top("session_headers"), ["X-A", "x-a"], ("X-A",), Config().session_headers, NO_LIST),
     Row("performance.disabled", top("performance.disabled"), True, True, False, NO_BOOL),
     Row("performance.every", top("performance.every"), "1m30s", 90.0, 5.0, ("4s", "must be 5s or more")),

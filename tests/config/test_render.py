@@ -16,6 +16,7 @@ logTimeFormat: kitchen
 apiKeys: [k1, 0123]
 modelsDir: [/, /tmp]
 performance: {every: 1m30s}
+store: {path: /tmp/a.db, retention: 36h}
 http: {maxBodyBytes: 1000, headTimeout: 2.5, maxHeadBytes: 9999}
 sendLoadingState: true
 globalTTL: 60

@@ -4,6 +4,7 @@ and what outlives a restart or a reload."""
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import io
 import json
@@ -257,6 +258,13 @@ def test_a_reload_moves_to_another_store_and_another_size_of_captures(
         reload(running, config, until)
         assert rows(running) == []
         running.ask("hare")
+        until(lambda: [(row["id"], row["has_capture"]) for row in rows(running)] == [(1, True)])
+
+        with contextlib.closing(sqlite3.connect(tmp_path / "one.db")) as file, file:
+            file.execute("INSERT INTO activity (ts_created, model_id) VALUES (1760000000, 'long ago')")
+        assert [row["id"] for row in rows(running)] == [1, 2]
+        config["store"]["retention"] = "1d"
+        reload(running, config, until)
         until(lambda: [(row["id"], row["has_capture"]) for row in rows(running)] == [(1, True)])
 
         config["store"] = {"path": str(tmp_path / "other.db")}

@@ -51,7 +51,7 @@ class Accounts:
         """Does what can fail, and returns what makes the change. Raises ConfigError."""
         old, recorder = self._config, self.recorder
         captures, store = recorder.captures, recorder.store
-        if new.store != old.store:
+        if _path(new) != _path(old):
             store = await in_daemon_thread(lambda: self._store(new), "open the activity store")
         if new.capture_buffer != old.capture_buffer or store is not recorder.store:  # they go by the ids of its rows
             captures = self._captures(new)
@@ -63,7 +63,7 @@ class Accounts:
             was_captures, was_store = recorder.captures, recorder.store
             recorder.captures, recorder.store = captures, store
             recorder.session_headers = session_headers(new)
-            store.keep(new.metrics_max_in_memory)
+            store.keep(new.metrics_max_in_memory, _retention(new))
             if was_captures is not captures:
                 was_captures.close()
             if was_store is not store:
@@ -121,11 +121,11 @@ class Accounts:
         return Captures(config.capture_buffer * MEBIBYTE, warn=self._warn)
 
     def _store(self, config: Config) -> ActivityStore:
-        path = config.store.path if config.store is not None else None
         try:
             return ActivityStore(
-                path,
+                _path(config),
                 max_in_memory=config.metrics_max_in_memory,
+                retention=_retention(config),
                 warn=self._warn,
                 stored=self._stored,
                 has_capture=self._has_capture,
@@ -159,6 +159,14 @@ class Known:
 
     def __contains__(self, name: object) -> bool:
         return name in self._names()
+
+
+def _path(config: Config) -> str | None:
+    return config.store.path if config.store is not None else None
+
+
+def _retention(config: Config) -> float:
+    return config.store.retention if config.store is not None else 0.0
 
 
 def known_models(config: Config) -> frozenset[str]:

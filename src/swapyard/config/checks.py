@@ -31,9 +31,20 @@ TIME_FORMATS = frozenset(
 )
 LEAST_HEALTH_CHECK_TIMEOUT = 15
 LEAST_SAMPLING = 5.0
+LEAST_RETENTION = 60.0
 DEFAULT_ROWS = 1000
-DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
-UNITS = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)")
+UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "\u00b5s": 1e-6,
+    "\u03bcs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+}
 
 
 # --- settings ----------------------------------------------------------------------------------------------------------
@@ -65,7 +76,7 @@ def health_check_timeout(raw: FileConfig, problems: Problems) -> int:
 
 
 def duration(text: str) -> float | None:
-    """Seconds of a text such as `1m30s`, `500ms`, `-2s` or `0`; None for anything else."""
+    """Seconds of a text such as `1m30s`, `30d`, `500ms`, `-2s` or `0`; None for anything else."""
     sign = -1.0 if text.startswith("-") else 1.0
     rest = text.removeprefix("-") if sign < 0 else text.removeprefix("+")
     if rest == "0":
@@ -94,7 +105,16 @@ def store(raw: FileConfig, problems: Problems) -> Store | None:
     fault = store_fault(raw.store.path)
     if fault:
         problems.error(("store", "path"), fault)
-    return Store(path=raw.store.path)
+    return Store(path=raw.store.path, retention=retention(raw.store.retention, problems))
+
+
+def retention(text: str, problems: Problems) -> float:
+    seconds = duration(text.strip() or "0")
+    if seconds is None:
+        problems.error(("store", "retention"), f'must be a duration such as 30d or 12h, got "{text}"')
+    elif seconds != 0 and seconds < LEAST_RETENTION:
+        problems.error(("store", "retention"), f'must be 1m or more, or 0 to keep all, got "{text}"')
+    return seconds or 0.0
 
 
 def store_fault(text: str) -> str | None:

@@ -230,6 +230,7 @@ class FilePeer(Struct, rename="camel", kw_only=True, frozen=True):
 
 class FileStore(Struct, kw_only=True, frozen=True):
     path: Annotated[str, doc("File of the activity store. Required.")] = ""
+    retention: Annotated[str, doc("How long its rows are kept, such as 90d or 12h. 0 = for ever.")] = "0"
 
 
 class FilePerformance(Struct, kw_only=True, frozen=True):

@@ -57,6 +57,8 @@ def to_file(config: Config) -> dict[str, Any]:
         file["logFormat"] = config.log_format
     if config.store is not None:
         file["store"] = {"path": config.store.path}
+        if config.store.retention:
+            file["store"]["retention"] = f"{config.store.retention:.9g}s"
     if config.session_headers != default.session_headers:
         file["ui"] = {"activity": {"session_id": list(config.session_headers)}}
     if config.http != default.http:

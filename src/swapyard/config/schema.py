@@ -148,7 +148,10 @@ class Peer(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Store(Struct, frozen=True, kw_only=True):
+    """`retention`: seconds that rows are kept; 0 = for ever."""
+
     path: str
+    retention: float = 0.0
 
 
 class Performance(Struct, frozen=True, kw_only=True):

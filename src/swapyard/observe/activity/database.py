@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ from swapyard.observe.activity.rows import (
     our_values,
     row_of,
 )
-from swapyard.observe.activity.schema import StoreError, migrate, missing_sort_indexes
+from swapyard.observe.activity.schema import StoreError, migrate, missing_sort_indexes, without_sort_indexes
 from swapyard.observe.activity.statistics import EXACT_ROWS, HOUR, Rollup, Statistics, exact
 from swapyard.observe.history import Change
 
@@ -49,6 +49,8 @@ _SELECT: Final = (
 )
 
 _EVER: Final = 2**50  # hours
+_LARGEST_LOG: Final = 16 << 20  # bytes that the write-ahead log keeps on the disk; it is longer only while somebody reads
+_FREED_AT_ONCE: Final = 512  # pages
 
 
 class Database:
@@ -59,6 +61,7 @@ class Database:
         self.keep = keep
         self._lock = threading.Lock()  # of whoever uses `_reader`
         self._rollup = Rollup()
+        self._is_shrinking = False
         self._writer = self._connect(write=True)
         try:
             self._prepare()
@@ -84,10 +87,13 @@ class Database:
         name = str(self._path)
         try:
             if self._path is not None:
+                if self._writer.execute("PRAGMA page_count").fetchone()[0] == 0:
+                    self._writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # a new file, which can be made smaller
                 mode = self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
                 if mode != "wal":
                     raise StoreError(f"store.path {name} cannot be used in WAL mode (got {mode}): is it on a network disk?")
                 self._writer.execute("PRAGMA synchronous = NORMAL")
+                self._writer.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
             migrate(self._writer, name)
         except sqlite3.OperationalError:
             raise
@@ -161,6 +167,46 @@ class Database:
         shift = max(0, self.newest_id() + 1 - first)
         return shift + self._write(_moved(main, shift), _moved(ours, shift))
 
+    def expect_to_delete(self, before: int) -> None:
+        """Where that is a tenth of all rows or more, without the indexes of a large file: `tend` makes them again in a tenth
+        of the time that keeping them up to date would take."""
+        many = _span(self._writer) // 10
+        some = "SELECT 1 FROM activity WHERE ts_created < ? LIMIT ?"
+        (found,) = self._writer.execute(f"SELECT count(*) FROM ({some})", (before, many)).fetchone()
+        if found == many > 0:
+            for statement in without_sort_indexes(self._writer):
+                self._writer.execute(statement)
+
+    def delete_before(self, before: int, most: int) -> int:
+        """The oldest rows of requests that ended before a time (Unix, seconds), at most so many. How many they were."""
+        oldest = "SELECT id FROM activity WHERE ts_created < ? ORDER BY ts_created, id LIMIT ?"
+        ids = [row[0] for row in self._writer.execute(oldest, (before, most))]
+        if not ids:
+            return 0
+        self._rollup.goes_on = True
+        marks = ", ".join("?" * len(ids))
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            for table in ("activity", "swapyard_activity"):
+                self._writer.execute(f"DELETE FROM {table} WHERE id IN ({marks})", ids)
+            self._writer.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._writer.rollback()
+            raise
+        return len(ids)
+
+    def shrink(self) -> bool:
+        """Give some of the file back to the disk where a quarter of it or more is free. False: there is no need, or the
+        file is of a program that did not provide for it."""
+        free, pages = (self._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
+        if not self._is_shrinking:
+            self._is_shrinking = 4 * free >= pages
+        if self._is_shrinking:
+            self._writer.executescript(f"PRAGMA incremental_vacuum({_FREED_AT_ONCE})")  # `execute` would free one page
+            self._is_shrinking = 0 < self._writer.execute("PRAGMA freelist_count").fetchone()[0] < free
+        return self._is_shrinking
+
     def insert_changes(self, changes: Sequence[Change]) -> None:
         of_models.insert(self._writer, changes)
 
@@ -209,11 +255,19 @@ class Database:
         """Count the rows of a large file that are not counted yet, on a connection of its own."""
         if not self._is_large():
             return
-        connection = self._connect(write=False)
-        try:
+        with closing(self._connect(write=False)) as connection:
             self._rollup.catch_up(connection)
-        finally:
-            connection.close()
+
+    def recount(self) -> None:
+        """After rows were deleted. Until it is done, those who ask are told what was counted before."""
+        if not self._rollup.goes_on:
+            return
+        fresh = Rollup()
+        if self._is_large():
+            with closing(self._connect(write=False)) as connection:
+                fresh.catch_up(connection)
+        with self._lock:
+            self._rollup = fresh
 
     def _is_large(self) -> bool:
         if self.in_memory:

@@ -107,6 +107,7 @@ SORT_COLUMNS: Final = {
     "gen_speed": "tokens_per_second",
     "duration": "duration_ms",
 }
+_SORTED: Final = {f"swapyard_sort_{column}": column for column in SORT_COLUMNS.values()}
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:
@@ -136,9 +137,18 @@ def migrate(connection: sqlite3.Connection, name: str) -> None:
 
 def missing_sort_indexes(connection: sqlite3.Connection) -> list[str]:
     """Statements that create them."""
-    present = {row[1] for row in connection.execute("PRAGMA index_list(activity)")}
+    present = _sort_indexes(connection)
     return [
-        f"CREATE INDEX IF NOT EXISTS swapyard_sort_{column} ON activity ({column})"
-        for column in SORT_COLUMNS.values()
-        if f"swapyard_sort_{column}" not in present
+        f"CREATE INDEX IF NOT EXISTS {name} ON activity ({column})"
+        for name, column in _SORTED.items()
+        if name not in present
     ]
+
+
+def without_sort_indexes(connection: sqlite3.Connection) -> list[str]:
+    """Statements that delete them."""
+    return [f"DROP INDEX {name}" for name in _sort_indexes(connection)]
+
+
+def _sort_indexes(connection: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in connection.execute("PRAGMA index_list(activity)")} & _SORTED.keys()

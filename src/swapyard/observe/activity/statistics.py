@@ -161,12 +161,14 @@ class Rollup:
         self._oldest = 0
         self._read_up_to = 0
         self.ready = False  # it has caught up once: from now on that is quick
+        self.goes_on = False  # whatever is deleted: whoever deletes will replace it
 
     def catch_up(self, connection: sqlite3.Connection) -> None:
         with self._lock:
             newest = connection.execute("SELECT max(id) FROM activity").fetchone()[0] or 0
             oldest = connection.execute("SELECT min(id) FROM activity").fetchone()[0] or 0
-            if oldest != self._oldest or newest < self._read_up_to:  # somebody has pruned the file
+            was_pruned = oldest != self._oldest or newest < self._read_up_to
+            if was_pruned and not (self.ready and self.goes_on):
                 self._models, self._oldest, self._read_up_to = {}, oldest, 0
             while self._read_up_to < newest:
                 # From the next row on: another program may have left any gap between two ids.

@@ -5,7 +5,7 @@ In memory, where the newest rows are kept and no others, it waits longer when mo
 not be written at all.
 Where the file fails (full, locked, gone), rows go to a database in memory that holds as many as one without a file would;
 one line in the log says so. Every `RETRY_SECONDS`, as long as rows come, the file is tried again, and takes over what memory
-holds.
+holds. Rows that a file need not keep any longer go between the batches (`pruning`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from swapyard.observe.activity.changes import MOST_WAITING as MOST_WAITING_CHANG
 from swapyard.observe.activity.database import Database
 from swapyard.observe.activity.export import Format, export
 from swapyard.observe.activity.ids import RowIds
+from swapyard.observe.activity.pruning import Pruning
 from swapyard.observe.activity.query import ActivityQuery
 from swapyard.observe.activity.rows import Activity, HasCapture, Listing, Row
 from swapyard.observe.activity.statistics import Statistics
@@ -57,14 +58,16 @@ class ActivityStore:
         path: str | None,
         *,
         max_in_memory: int = DEFAULT_KEEP,
+        retention: float = 0.0,
         warn: Callable[[str], None],
         stored: Callable[[Sequence[int]], None] = _nobody,
         has_capture: HasCapture = _never,
         clock: Clock = time.monotonic,
     ) -> None:
         """`warn` takes one line for the log; `stored` the ids of the rows that have just become visible. Both are called on
-        the writer thread. `has_capture` is asked when rows are listed, for their numbers. Blocks. Raises StoreError where
-        the file can never be a store; one that cannot be written now is tried again later."""
+        the writer thread. `has_capture` is asked when rows are listed, for their numbers. `retention`: seconds that a file
+        keeps rows; 0 = for ever. Blocks. Raises StoreError where the file can never be a store; one that cannot be written
+        now is tried again later."""
         self._path = Path(path) if path else None
         self._keep = max_in_memory if max_in_memory > 0 else DEFAULT_KEEP
         self._warn = warn
@@ -80,6 +83,8 @@ class ActivityStore:
         self._missing_from = 1  # the id of the first row that it has not got
         self._rows_to_check = _CHECK_SIZE_EVERY
         self._pause = BATCH_SECONDS
+        self._retention = retention if path else 0.0
+        self._pruning = Pruning(self._retention, clock)
         self._database = self._open()
         self._last = self._database.newest_id()
         self.ids = RowIds()
@@ -120,8 +125,13 @@ class ActivityStore:
                 self._idle.clear()
                 self._wake.set()
 
-    def keep(self, max_in_memory: int) -> None:
-        """As many rows as this are kept in memory from now on; less take effect with the next row. One thread only, too."""
+    def keep(self, max_in_memory: int, retention: float = 0.0) -> None:
+        """As many rows as this are kept in memory from now on; less take effect with the next row. A file keeps its rows so
+        many seconds (0: for ever). One thread only, too."""
+        if self._path is not None and retention != self._retention:
+            self._retention, self._pruning = retention, Pruning(retention, self._clock)
+            self._idle.clear()
+            self._wake.set()
         self._keep = max_in_memory if max_in_memory > 0 else DEFAULT_KEEP
         self._database.keep = self._keep
         if self._path is None and self._queue.maxlen != self._keep:
@@ -193,12 +203,12 @@ class ActivityStore:
         with suppress(sqlite3.Error):  # whoever asks will be told
             self._database.tend()
         while True:
-            self._wake.wait()
-            self._closing.wait(self._pause)
+            if self._wake.wait(self._pruning.seconds_left()):
+                self._closing.wait(self._pause)
             self._wake.clear()
             try:
-                self._write_changes()
-                self._drain()
+                self._write_all()
+                self._prune()
             except Exception as error:  # a mistake of ours must not end the recording
                 self._warn(f"recording activity failed: {error!r}")
             if self._closing.is_set() and not self._queue:
@@ -206,6 +216,16 @@ class ActivityStore:
                 return
             if not self._queue and not self._wake.is_set():
                 self._idle.set()
+
+    def _write_all(self) -> bool:
+        """False: it is the end."""
+        self._write_changes()
+        self._drain()
+        return not self._closing.is_set()
+
+    def _prune(self) -> None:
+        with suppress(sqlite3.Error):  # what keeps the file from being written is told of rows; it is tried again
+            self._pruning.prune(self._database, self._write_all)
 
     def _write_changes(self) -> None:
         if self._changes and not self._database.in_memory and not self._database.is_lost:
