@@ -15,6 +15,7 @@ from swapyard.observe.activity import ActivityQuery, Row
 from swapyard.observe.activity.database import Database
 from swapyard.observe.activity.export import Format
 from swapyard.observe.figures import Usage
+from swapyard.observe.history import Change
 
 
 def test_rows_that_another_program_adds_between_two_tries_lose_no_row(
@@ -120,6 +121,31 @@ def test_a_file_that_is_gone_is_begun_anew(open_store: Open, tmp_path: Path, war
     assert [row["model"] for row in listed(open_store(path))["data"]] == expected
     if how == "moved":
         assert [row["model"] for row in listed(open_store(other))["data"]] == ["before"]
+
+
+def test_changes_of_models_wait_for_the_file_that_is_begun_anew(open_store: Open, tmp_path: Path) -> None:
+    path = tmp_path / "activity.db"
+    store = open_store(path)
+    store.record(request_of())
+    store.flush()
+    path.unlink()
+    store.note(Change(id=1, at=1.0, model="m", run=1, state="starting", cause="requested"))
+    store.flush()
+    for _ in range(2):  # the first begins the file
+        store.record(request_of())
+        store.flush()
+    assert [one.at for one in store.changes()] == [1.0]
+
+
+def test_viewers_are_told_the_ids_that_rows_got(open_store: Open, tmp_path: Path) -> None:
+    told: list[int] = []
+    store = open_store(tmp_path / "activity.db", stored=told.extend)
+    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as connection, connection:
+        connection.execute("INSERT INTO activity (ts_created, model_id) VALUES (1, 'theirs')")
+    for _ in range(2):
+        store.record(request_of())
+        store.flush()
+    assert told == [2, 3]
 
 
 def test_a_directory_in_place_of_the_file_degrades_to_memory(open_store: Open, tmp_path: Path, warnings: list[str]) -> None:

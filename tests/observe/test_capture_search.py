@@ -68,3 +68,14 @@ def test_a_search_is_bounded_in_time_goes_on_with_the_next_question_and_forgets_
     assert search.find(captures, "fox").numbers == {1, 2, 3}
     captures.close()
     assert search.find(captures, "fox").numbers == set()
+
+
+def test_other_captures_are_searched_anew(captures: Captures) -> None:
+    """After a reload: the numbers are the same, and what they stand for is not."""
+    keep(captures, 1, b"needle")
+    search = CaptureSearch()
+    assert search.find(captures, "needle").numbers == {1}
+    others = Captures(1_000_000, warn=print)
+    keep(others, 1, b"hay")
+    assert search.find(others, "needle").numbers == frozenset()
+    others.close()

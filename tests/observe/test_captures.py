@@ -252,3 +252,32 @@ def test_room_that_appears_in_a_flood_is_used_at_once(captures: Captures) -> Non
         assert one is not None
         captures.drop(one)
     assert captures.begin(CHAT, FIELDS, b"{}") is not None
+
+
+def test_compressing_waits_for_room_to_work_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes is of the budget, too."""
+    captures = Captures(100_000, warn=lambda _: None, clock=lambda: 0.0)
+    used: list[int] = []
+
+    def packed(body: bytes | None, answer: bytes | bytearray) -> bytes:
+        used.append(captures.used)
+        return b"packed"
+
+    monkeypatch.setattr("swapyard.observe.captures._packed", packed)
+    capture(captures, 1, body=b"x" * 40_000)
+    capture(captures, 2, body=b"x" * 40_000)
+    assert not captures.compress_next() or not captures.compress_next()
+    assert max(used, default=0) <= 100_000
+    assert captures.numbers() == [2, 1]
+    captures.close()
+
+
+def test_what_began_with_other_captures_is_kept_by_nobody(captures: Captures) -> None:
+    """A reload gives others: rows of another file may have the same numbers."""
+    before = Captures(1_000_000, warn=lambda _: None)
+    one = before.begin(CHAT, FIELDS, b"{}")
+    assert one is not None
+    one.answered(200, ANSWER)
+    one.feed(b"[]")
+    captures.keep(one, 1)
+    assert (captures.numbers(), captures.used, before.used) == ([], 0, 0)

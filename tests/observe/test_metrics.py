@@ -131,6 +131,19 @@ def test_a_request_is_counted_in_everything_it_tells() -> None:
     assert found["swapyard_generated_tokens_per_second_bucket", ("a", "50.0")] == 1
 
 
+def test_no_wait_is_a_wait_of_no_time_and_a_bound_belongs_to_its_bucket() -> None:
+    made = metrics()
+    made.finished([request(queue_ms=0, load_ms=0, first_token_ms=0, duration_ms=500), request(duration_ms=501)])
+    found = {
+        (sample.name, sample.labels.get("le")): sample.value
+        for family in text_string_to_metric_families(made.text().decode())
+        for sample in family.samples
+    }
+    for kind in ("queue", "load_wait", "first_token"):
+        assert found[f"swapyard_{kind}_seconds_count", None] == 1
+    assert [found["swapyard_request_duration_seconds_bucket", le] for le in ("0.25", "0.5", "1.0")] == [0, 1, 2]
+
+
 def test_the_life_of_models_is_counted() -> None:
     made = metrics(now=lambda: [ModelNow("a", "ready", running=2, queued=1), ModelNow("b", "stopped")])
     made.loaded("a", 4.0)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapyard.observe.figures import Usage
-from swapyard.observe.usage import tap_response
+from swapyard.observe.usage import is_document, tap_response, whole_answer
 
 STREAMS = Path(__file__).parent / "streams"
 SSE = "text/event-stream; charset=utf-8"
@@ -380,3 +380,44 @@ def test_figures_beyond_all_measure_are_no_fault(kind: str, body: bytes) -> None
     usage = tap.end()
     assert 0 <= usage.engine_ms < 2**62
     assert all(-1 <= rate < 2**62 for rate in (usage.prompt_per_second, usage.tokens_per_second))
+
+
+@pytest.mark.parametrize(
+    ("path", "event"), [("/v1/messages", b"event: content_block_delta\n"), ("/v1/chat/completions", b"data: {}\n\n")]
+)
+def test_the_first_token_is_seen_wherever_its_event_is_cut(path: str, event: bytes) -> None:
+    for cut in range(1, len(event)):
+        tap = tap_response(path, 200, SSE, clock=lambda: 1.0)
+        tap.feed(b": a comment\n\n")
+        tap.feed(event[:cut])
+        tap.feed(event[cut:])
+        assert tap.first_token_at == 1.0, event[:cut]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/completion", "/infill"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"usage":{"prompt_tokens":5,"completion_tokens":2}}',
+        b'{"usage":{"input_tokens":5,"output_tokens":2,"cache_read_input_tokens":3}}',
+        b'{"timings":{"prompt_n":5,"predicted_n":2,"prompt_ms":10,"predicted_ms":20,"cache_n":1}}',
+        b'[{"timings":{"prompt_n":5,"predicted_n":2}},{"timings":{"prompt_n":7,"predicted_n":3}}]',
+        b'{"error":{"message":"no"},"usage":{"prompt_tokens":5}}',
+        b'{"usage":{"prompt_tokens":"5"}}',
+        b"[]",
+        b"\xff\x00",
+        b"",
+    ],
+)
+def test_an_answer_read_at_once_tells_what_it_tells_in_pieces(path: str, body: bytes) -> None:
+    assert is_document(200, "application/json", "")
+    for cut in range(len(body) + 1):
+        tap = tap_response(path, 200, "application/json")
+        tap.feed(body[:cut])
+        tap.feed(body[cut:])
+        assert tap.end() == whole_answer(path, body)
+
+
+def test_of_an_infill_only_the_last_answer_counts() -> None:
+    body = b'[{"timings":{"prompt_n":5,"predicted_n":2}},{"timings":{"prompt_n":7,"predicted_n":3}}]'
+    assert [whole_answer(path, body).output_tokens for path in ("/infill", "/completion")] == [3, 5]
