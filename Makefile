@@ -80,6 +80,7 @@ $(BIN)/python:
 
 # Installing builds the page (hatch_build.py), and does nothing about it where it is current.
 .stamps/run: pyproject.toml $(UI) | $(BIN)/python
+	@echo "Setting up (the first time a minute or two: Python packages, and the web page is built) ..."
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	@mkdir -p .stamps && touch $@
 

@@ -96,9 +96,13 @@ class NotFound(RequestError):
 class ModelNotFound(NotFound):
     code = "model_not_found"
 
-    def __init__(self, name: str, nearest: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, nearest: Sequence[str] = (), profiles: Sequence[str] = ()) -> None:
+        """`profiles`: those that would know the name if they were active, which is a better hint than a name like it."""
         hint = ""
-        if nearest:
+        if profiles:
+            quoted = [f'"{profile}"' for profile in profiles]
+            hint = f" without the profile {either(quoted)}"
+        elif nearest:
             quoted = [f'"{known}"' for known in nearest]
             hint = f"; did you mean {either(quoted)}?"
         super().__init__(f'model "{name}" is not known here{hint}', param="model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ def test_every_problem_is_printed_and_then_the_warnings(tmp_path: Path) -> None:
         f"{path}:2: globalTTL: must be 0 or more, got -1",
         f"warning: {path}:3: logLevl: unknown key, ignored; did you mean logLevel?",
     ]
+
+
+def test_commands_that_cannot_be_started_here_are_warned_of_once_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "c.yaml"
+    commands = {"a": "gone ${PORT}", "b": "gone -x ${PORT}", "c": f"{sys.executable} ${{PORT}}"}
+    path.write_text(yaml.safe_dump({"models": {model: {"cmd": cmd} for model, cmd in commands.items()}}))
+    status, text = run(path)
+    assert status == 0
+    warning = f'# warning: models.a.cmd, models.b.cmd: cannot start "gone": not found in PATH ({tmp_path})\n'
+    assert text.startswith(warning)
+    assert text.count("# warning") == 1
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

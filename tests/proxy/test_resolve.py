@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapyard.config.schema import Config, Model, Peer
+from swapyard.config.schema import Config, Model, Peer, Profile
 from swapyard.errors import ModelNotFound
 from swapyard.proxy.resolve import LONGEST_SHOWN, Kind, Names, Passage, Resolved, upstream_location
 
@@ -81,6 +81,18 @@ def test_an_unknown_name_is_told_with_the_nearest_ones() -> None:
     assert caught.value.code == "model_not_found"
     assert caught.value.param == "model"
     assert caught.value.message == 'model "lama" is not known here; did you mean "llama"?'
+
+
+def test_a_name_that_a_profile_knows_is_told_with_it() -> None:
+    profiles = {
+        "day": Profile(pins={"coder": "llama"}),
+        "off": Profile(pins={"coder": ""}),
+        "night": Profile(pins={"coder": "llama"}),
+    }
+    names = Names(Config(models={"llama": Model(), "code": Model()}, profiles=profiles))
+    with pytest.raises(ModelNotFound) as caught:
+        names.require("coder")
+    assert caught.value.message == 'model "coder" is not known here without the profile "day" or "night"'
 
 
 def test_nothing_near_is_no_hint() -> None:

@@ -157,6 +157,7 @@ async def test_a_stranger_on_the_assigned_port_fails_the_start_and_is_named(stag
         async with stage.play(stage.spec("say('never')", port, port_assigned=True)) as play:
             detail = await play.failure()
         assert f"its port {port} is in use by pid {stranger.supervisor.pid} (python" in detail
+        assert detail.endswith("; end that, or set another startPort")
         assert play.supervisor.pid is None
 
 

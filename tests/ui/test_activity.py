@@ -368,7 +368,7 @@ def test_a_row_tells_its_exact_time_why_it_failed_and_where_its_time_went(busy: 
     window.goto(f"{busy}/ui/activity")
     legend = finished.get_by_role("list", name="What the colours below a duration mean")
     expect(legend.get_by_role("listitem")).to_have_text(
-        ["in the queue", "loading the model", "reading the prompt", "answering", "other"]
+        ["in the queue", "loading the model", "waiting at its server", "reading the prompt", "answering", "other"]
     )
     window.goto(f"{busy}/ui/activity?path=chat&status=2xx&max_id=34")  # the request that hare was loaded for
     bar = finished.get_by_role("img", name=re.compile(r"\d m?s loading the model, .*\d m?s answering"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 from tests.ui.conftest import CHROMIUM, FLAGS, page_of
@@ -357,6 +358,12 @@ def test_a_load_test_runs_is_measured_and_exported(demo: str, window: Page) -> N
     expect(cards).to_have_count(2)
     window.get_by_role("button", name="Clear (2)").click()
     expect(cards).to_have_count(0)
+
+
+def test_a_load_test_tells_the_state_of_models_as_every_other_page(demo: str, window: Page) -> None:
+    httpx.post(f"{demo}/v1/chat/completions", json={"model": "mole", "messages": []}, timeout=30)
+    window.goto(f"{demo}/ui/playground/load-test")
+    expect(window.get_by_role("button", name="Add a request to Mole")).to_contain_text("Failed")
 
 
 def test_a_load_test_is_stopped(demo: str, window: Page) -> None:

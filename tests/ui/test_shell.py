@@ -193,6 +193,25 @@ def test_the_palette_tells_what_a_load_would_unload_before_it_does(stopped: str,
     wait_for_states(stopped, {"tortoise": "ready"})
 
 
+def test_however_much_a_load_would_unload_the_palette_shows_whole_what_is_loaded(stopped: str, desktop: Page) -> None:
+    plan = {"model": "tortoise", "state": "stopped", "action": "wait", "queued": 0, "estimate_seconds": None}
+    others = ["hare", "a-model-with-a-long-name", "another-one-with-a-long-name"]
+    desktop.route(
+        re.compile("/api/models/tortoise/plan$"),
+        lambda route: route.fulfill(json={**plan, "stops": others, "busy": others}),
+    )
+    desktop.goto(f"{stopped}/ui/settings")
+    expect(desktop.get_by_text("Live", exact=True)).to_be_visible()
+    desktop.keyboard.press("Control+k")
+    desktop.keyboard.type("load tortoise")
+    option = desktop.get_by_role("listbox", name="Commands").get_by_role("option", selected=True)
+    expect(option).to_contain_text(
+        "unloads Hare, a-model-with-a-long-name, another-one-with-a-long-name, once they are done"
+    )
+    label = option.get_by_text("Load Tortoise", exact=True)
+    assert label.evaluate("of => of.scrollWidth <= of.clientWidth")
+
+
 def command(page: Page, text: str) -> None:
     """What the palette offers first for it."""
     page.keyboard.press("Control+k")

@@ -96,6 +96,7 @@ class Names:
         unlisted = {model_id for model_id, model in config.models.items() if model.unlisted}
         self._shown = [name for name, to in known.items() if to.kind is Kind.PEER or to.model not in unlisted]
         self._selectors = config.selectors
+        self._profiles = config.profiles
         self._shown += [name for name, to in self._selectors.items() if not to.unlisted and name not in known]
         # A selector stands before what else its name may mean (a peer's bare name).
         self._in_paths = known.keys() | self._selectors.keys()
@@ -106,7 +107,8 @@ class Names:
         return self._known.get(name)
 
     def require(self, name: str) -> Resolved:
-        """Raises ModelNotFound, which tells the nearest known names, and NotFound for a selector: its targets."""
+        """Raises ModelNotFound, which tells the profiles that know the name, or the nearest known names, and NotFound for a
+        selector: its targets."""
         found = self._known.get(name)
         if found is None and name in self._selectors:
             targets = ", ".join(self._selectors[name].targets)
@@ -115,7 +117,8 @@ class Names:
             )
         if found is None:
             shown = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "..."
-            raise ModelNotFound(shown, self.nearest(name))
+            profiles = [profile_id for profile_id, profile in self._profiles.items() if profile.pins.get(name)]
+            raise ModelNotFound(shown, self.nearest(name), profiles)
         return found
 
     def nearest(self, name: str) -> list[str]:

@@ -223,7 +223,10 @@ class Supervisor:
             self._log("warn", f"something listens on {host} port {port} although the model was not started yet")
             self._suspicion = SUSPICION
             return None
-        return StartError(f'model "{self.spec.model}" was not started: its port {port} is in use by {await owner_of(port)}')
+        return StartError(
+            f'model "{self.spec.model}" was not started: its port {port} is in use by {await owner_of(port)}; '
+            "end that, or set another startPort"
+        )
 
     async def _until_ready(self, process: Process) -> StartError | None:
         """None when it is ready, and when it was asked to stop."""

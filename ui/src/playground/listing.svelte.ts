@@ -1,6 +1,6 @@
 // What can be asked for: GET /v1/models, read anew when models change, in the groups that the picker shows.
 import { get } from "../lib/api";
-import { details } from "../lib/details.svelte";
+import { shownState } from "../lib/details.svelte";
 import { natural } from "../lib/format";
 import { live } from "../lib/live.svelte";
 
@@ -86,8 +86,7 @@ class Listing {
 
   stateOf(id: string): string {
     const known = live.model(id);
-    if (known?.state === "ready" && details.busy.has(known.id)) return "answering";
-    return known?.state ?? this.find(id)?.state ?? "";
+    return known ? shownState(known) : (this.find(id)?.state ?? "");
   }
 
   nameOf(id: string): string {

@@ -18,6 +18,13 @@ test("the engine's own figures are the parts", () => {
   expect(short(row(1000, { queue_ms: 50, load_ms: 400, prefill_ms: 100, decode_ms: 430 }))).toBe("queue 50, load 400, prefill 100, decode 430, rest 20");
 });
 
+test("what a stream waited at its server before the prompt was read is told", () => {
+  const timing = { queue_ms: 50, load_ms: 400, first_token_ms: 1500, prefill_ms: 100, decode_ms: 430 };
+  expect(short(row(2000, timing, "text/event-stream"))).toBe("queue 50, load 400, server 950, prefill 100, decode 430, rest 70");
+  expect(short(row(1500, timing, "text/event-stream"))).toBe("queue 50, load 400, server 520, prefill 100, decode 430");
+  expect(short(row(2000, timing))).toBe("queue 50, load 400, prefill 100, decode 430, rest 1020");
+});
+
 test("a stream without figures is split at its first token", () => {
   expect(short(row(940, { queue_ms: 63, load_ms: 612, first_token_ms: 709 }, "text/event-stream"))).toBe("queue 63, load 612, prefill 34, decode 231");
 });

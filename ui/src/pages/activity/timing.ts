@@ -1,7 +1,7 @@
 // Where the time of a finished request went.
 import type { ActivityRow } from "../../lib/api.gen";
 
-export type PartId = "queue" | "load" | "prefill" | "decode" | "rest";
+export type PartId = "queue" | "load" | "server" | "prefill" | "decode" | "rest";
 
 export interface Part {
   id: PartId;
@@ -9,10 +9,11 @@ export interface Part {
   ms: number;
 }
 
-export const LABELS: Record<PartId, string> = { queue: "in the queue", load: "loading the model", prefill: "reading the prompt", decode: "answering", rest: "other" };
+export const LABELS: Record<PartId, string> = { queue: "in the queue", load: "loading the model", server: "waiting at its server", prefill: "reading the prompt", decode: "answering", rest: "other" };
 
 /** In order; only what took time. Empty where the server did not measure it (rows of another program). What the engine tells
- * of itself counts; a stream without such figures is split at its first token. */
+ * of itself counts; a stream without such figures is split at its first token. What is left before the first token of a stream
+ * with them the request waited at the server, as for a slot. */
 export function parts(row: ActivityRow): Part[] {
   const timing = row.timing;
   if (!timing) return [];
@@ -27,13 +28,17 @@ export function parts(row: ActivityRow): Part[] {
     prefill = Math.max(0, timing.first_token_ms - queue - load);
     decode = Math.max(0, row.duration_ms - timing.first_token_ms);
   }
+  const toFirst = isStream && timing.prefill_ms >= 0 ? known(timing.first_token_ms) : 0;
   const scale = prefill + decode > rest && prefill + decode > 0 ? rest / (prefill + decode) : 1;
+  const others = Math.max(0, rest - (prefill + decode) * scale);
+  const server = Math.min(others, Math.max(0, toFirst - queue - load - prefill * scale));
   const found: [PartId, number][] = [
     ["queue", queue],
     ["load", load],
+    ["server", server],
     ["prefill", prefill * scale],
     ["decode", decode * scale],
-    ["rest", Math.max(0, rest - (prefill + decode) * scale)],
+    ["rest", others - server],
   ];
   return found.filter(([, ms]) => ms >= 0.5).map(([id, ms]) => ({ id, label: LABELS[id], ms }));
 }
