@@ -33,7 +33,7 @@ import psutil
 import pytest
 from tests.ports import start_port
 
-LISTENING = re.compile(r"listening on (https?://\S+)")
+LISTENING = re.compile(r"listening on (https?://[^\s\"]+)")
 MARK = "SWAPYARD_TEST_RUN"
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 30.0

@@ -232,6 +232,26 @@ def reload(running: Any, config: Any, until: Until) -> None:
     until(lambda: any("configuration" in line and "reloaded" in line for line in running.output.lines[before:]))
 
 
+def test_json_access_lines_name_the_model_and_the_request(swapyard: Start, config: Any, until: Until) -> None:
+    with swapyard({"logFormat": "json", **config}) as running, httpx.Client(base_url=running.address, timeout=30) as client:
+        body = {"model": "hare", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 1}
+        for asked in (body, body, {"model": "nobody"}):
+            client.post(CHAT, json=asked)
+            client.get("/v1/models")
+        running.ask("hare")
+
+        def lines() -> list[tuple[str, str | None, int | None]]:
+            found = (json.loads(line) for line in running.output.lines if line.startswith("{"))
+            return [(line["path"], line.get("model"), line.get("request")) for line in found if "path" in line]
+
+        until(lambda: len(lines()) >= 7)
+        assert lines() == [
+            (CHAT, "hare", 1), ("/v1/models", None, None), (CHAT, "hare", 2), ("/v1/models", None, None),
+            (CHAT, "nobody", 3), ("/v1/models", None, None), (CHAT, "hare", 4),
+        ]  # fmt: skip
+        assert rows(running)[0]["timing"]["request"] == 1  # which had to wait for its model
+
+
 def test_a_reload_moves_to_another_store_and_another_size_of_captures(
     swapyard: Start, config: Any, until: Until, tmp_path: Path
 ) -> None:

@@ -25,6 +25,8 @@ def test_every_line_on_standard_output_is_an_object_and_the_histories_stay_text(
     logs.proxy_logger().warning("<%s> %s", "m", "is\nodd")
     logs.upstream_writer("a/b")(b"\x1b[31mERROR: \xff\r\nsecond")
     logs._accesses.append(Access(AT, Asked.by("::1", "GET", "/v1/models", "HTTP/1.1", 'cu"rl'), 200, 5, 0.0015))
+    asked = Asked.by("::1", "POST", "/infill", "HTTP/1.1", "")
+    logs._accesses.append(Access(AT, asked, 502, 0, 0.0, ("m", 812)))
     found = printed(logs, written)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time")) for line in found)
     assert found == [
@@ -34,6 +36,10 @@ def test_every_line_on_standard_output_is_an_object_and_the_histories_stay_text(
         {
             "level": "info", "source": "proxy", "message": "GET /v1/models 200", "method": "GET", "path": "/v1/models",
             "status": 200, "bytes": 5, "duration_ms": 1.5, "remote": "::1", "user_agent": 'cu"rl',
+        },
+        {
+            "level": "info", "source": "proxy", "model": "m", "message": "POST /infill 502", "method": "POST",
+            "path": "/infill", "status": 502, "bytes": 0, "duration_ms": 0.0, "remote": "::1", "request": 812,
         },
     ]  # fmt: skip
     assert logs.proxy.history().startswith(b"[WARN] <m> is\\nodd\n[INFO] Request ::1")

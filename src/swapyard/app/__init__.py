@@ -322,7 +322,7 @@ class App:
             asked = Asked.by(connection.remote, method, path, "HTTP/" + head.version, agent)
             if kept is not None:
                 kept.asked = asked
-        self.logs.access(asked, status, connection.bytes_sent, self.loop.time() - head.started)
+        self.logs.access(asked, status, connection.bytes_sent, self.loop.time() - head.started, connection.about)
 
     # --- reload ---
 

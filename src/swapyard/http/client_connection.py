@@ -40,7 +40,8 @@ log = logging.getLogger("swapyard.http")
 
 class ClientConnection(ResponseWriter):
     """One client socket. Public to handlers: `remote`, what `ResponseWriter` offers, `finish`, `reply`, `break_off`, `fail`,
-    `splice`, and `pause_reading` and `resume_reading` for the request's body."""
+    `splice`, `pause_reading` and `resume_reading` for the request's body, and `about`: which model the request is for and
+    its number among those under way, where they know, for the log."""
 
     __slots__ = (
         "_drain",
@@ -54,6 +55,7 @@ class ClientConnection(ResponseWriter):
         "_reading",
         "_server",
         "_turn",
+        "about",
         "handler",
         "remote",
     )
@@ -64,6 +66,7 @@ class ClientConnection(ResponseWriter):
         self._reader = RequestReader(self, server.limits, server.loop)
         self._pipeline = Pipeline()
         self.remote = ""
+        self.about: tuple[str, int] | None = None
         self.handler: Handler | None = None
         self._turn = IDLE
         self._input = PARSED
@@ -214,6 +217,7 @@ class ClientConnection(ResponseWriter):
         self._turn = RECEIVING
         self.head = head
         head.started = self._server.loop.time()
+        self.about = None
         self.status = 0
         self.bytes_sent = 0
         self._close_after = not head.keep_alive or self._server.closing

@@ -6,7 +6,8 @@
     model     where the line is about one
     message   without time, level and model
 
-Access lines have `method`, `path`, `status`, `bytes`, `duration_ms`, `remote` and `user_agent` as well.
+Access lines have `method`, `path`, `status`, `bytes`, `duration_ms`, `remote` and `user_agent` as well, and `request`, the
+number by which the requests under way, their rows and the causes of changes mean it, where the line is about a model.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     duration_ms: float | None = None
     remote: str = ""
     user_agent: str = ""
+    request: int = 0
 
 
 def own_line(at: int, level: Level, text: str) -> bytes:
@@ -49,12 +51,14 @@ def own_line(at: int, level: Level, text: str) -> bytes:
 
 def access_line(entry: Access) -> bytes:
     asked = entry.asked
+    model, request = entry.about or ("", 0)
     return _line(
         Line(
             _time(entry.at),
             "info",
             "proxy",
-            message=f"{asked.method} {asked.path} {entry.status}",
+            model,
+            f"{asked.method} {asked.path} {entry.status}",
             method=asked.method,
             path=asked.path,
             status=entry.status,
@@ -62,6 +66,7 @@ def access_line(entry: Access) -> bytes:
             duration_ms=round(entry.seconds * 1000, 3),
             remote=asked.remote,
             user_agent=asked.agent,
+            request=request,
         )
     )
 

@@ -49,13 +49,15 @@ class Asked(Struct, gc=False, frozen=True):
 
 
 class Access(Struct, gc=False):
-    """One answered request. `at`: nanoseconds since the epoch. `size`: body bytes sent. `seconds`: how long it took."""
+    """One answered request. `at`: nanoseconds since the epoch. `size`: body bytes sent. `seconds`: how long it took.
+    `about`: its model and its number among the requests under way; None where it is for no model."""
 
     at: int
     asked: Asked
     status: int
     size: int
     seconds: float
+    about: tuple[str, int] | None = None
 
 
 def access_text(entry: Access) -> str:

@@ -163,12 +163,12 @@ class Logs:
 
     # --- the access log ---------------------------------------------------------------------------------------------
 
-    def access(self, asked: Asked, status: int, size: int, seconds: float) -> None:
-        """Note an answered request (INFO). `size` in body bytes. Cheap: the line is written later, at
-        most `_BATCH_SECONDS` from now, and always before a later line of ours."""
+    def access(self, asked: Asked, status: int, size: int, seconds: float, about: tuple[str, int] | None = None) -> None:
+        """Note an answered request (INFO). `size` in body bytes. `about` as in `Access`. Cheap: the line is written later,
+        at most `_BATCH_SECONDS` from now, and always before a later line of ours."""
         if self._level > Level.INFO:
             return
-        self._accesses.append(Access(time.time_ns(), asked, status, size, seconds))
+        self._accesses.append(Access(time.time_ns(), asked, status, size, seconds, about))
         if len(self._accesses) >= _BATCH:
             self.flush()
         elif self._timer is None:

@@ -69,11 +69,12 @@ class Recorder:
         metadata = {"selector": choice.selector} if choice is not None and choice.selector else None
         model = wish.wanted.model if wish.wanted.peer is None else wish.wanted.requested
         recording = Recording(self, model, shown, method, head, client.remote, recorded.cancel, metadata, sent)
-        self._enter(recording)
+        self._enter(recording, client)
         return recording
 
-    def _enter(self, recording: Recording) -> None:
+    def _enter(self, recording: Recording, client: ClientConnection) -> None:
         self.inflight.add(recording)
+        client.about = (recording.model, recording.id)
         if self.tracing is not None and recording.is_metered:
             recording.begin_trace(self.tracing)
 
@@ -90,7 +91,7 @@ class Recorder:
         if endpoint.metered and head.method == b"POST":
             sent = path.decode("latin-1")
             recording = Recording(self, error.name, endpoint.path, "POST", head, client.remote, lambda: None, None, sent)
-            self._enter(recording)
+            self._enter(recording, client)
             recording.failed(error, body)
             recording.end()
 
