@@ -261,9 +261,14 @@ def test_a_null_entry_of_a_map_gets_defaults_and_checks(load: Any) -> None:
     config = load.resolved("groups: {g: ~}\nmodels: {a: {cmd: 'x ${PORT}'}}")
     assert config.routing.groups["g"].swap is True
     assert load.problems("models:\n  a: ~\n") == [
-        "config.yaml:2: models.a.proxy: uses ${PORT} by default but cmd does not; give proxy, or put ${PORT} into cmd"
+        "config.yaml:2: models.a.cmd: is needed; or proxy, for a server that is not started here"
     ]
     assert [line.split(": ")[1] for line in load.problems("peers:\n  p: ~\n")] == ["peers.p.models", "peers.p.proxy"]
+
+
+def test_a_misspelt_cmd_is_told_once(load: Any) -> None:
+    text = "models:\n  a:\n    command: server --port ${PORT}\n"
+    assert load.problems(text) == ["config.yaml:2: models.a.cmd: is needed; or proxy, for a server that is not started here"]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ class ModelReader:
         if entry is None or is_null(entry[1]):
             if entry is not None and entry[1].tag == UNKNOWN:  # type: ignore[union-attr]  # null is a scalar
                 self.problems.doubt((*path, key))
+            elif key == "cmd" and ((proxy := node.entries.get("proxy")) is None or is_null(proxy[1])):
+                self.problems.error((*path, key), "is needed; or proxy, for a server that is not started here")
             return ""
         value = entry[1]
         if not isinstance(value, ScalarNode):
