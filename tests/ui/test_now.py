@@ -72,6 +72,8 @@ def test_a_model_is_loaded_and_unloaded_with_the_reasons_told(stopped: str, wind
     expect(window.get_by_text("1 model ready")).to_be_visible()
     expect(window.get_by_text("0 running, 10 at most")).to_be_visible()
     window.get_by_role("button", name="Unload Hare").click()
+    expect(section(window, "Hare")).to_contain_text("Stopped")
+    window.mouse.move(0, 0)
     expect(window.get_by_text("Nothing is loaded.")).to_be_visible()
     lately = window.locator("section", has_text="Lately")
     expect(lately).to_contain_text(re.compile(r"Hare ready: loaded in [\d.]+ m?s by hand"))
@@ -84,6 +86,8 @@ def test_a_load_tells_how_far_it_is_and_can_be_stopped(stopped: str, window: Pag
     expect(window.get_by_role("progressbar", name="Loading Snail")).to_be_visible()
     expect(window.get_by_text("so far")).to_be_visible()
     window.get_by_role("button", name="Stop Snail").click()
+    expect(section(window, "Snail")).to_contain_text("Stopped")
+    window.mouse.move(0, 0)
     expect(window.get_by_text("Nothing is loaded.")).to_be_visible()
 
 
@@ -440,3 +444,75 @@ def test_what_failed_is_tried_again_from_the_message_that_tells_it(stopped: str,
     alert.get_by_role("link", name="Show its log").click()  # it has failed again
     expect(window.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
     expect(window.get_by_role("tabpanel")).to_contain_text("load_model: loading model 'broken'")
+
+
+# Where each model's name and button stand.
+PLACES = """() => Object.fromEntries([...document.querySelectorAll('.columns .main :is(h3 a, li > a, button)')].map(part => {
+    const { left, right, top } = part.getBoundingClientRect();
+    const name = part.closest('li, section').querySelector('a').textContent;
+    return [`${name} ${part.localName}`, [Math.round(part.localName === 'a' ? left : right), Math.round(top)]];
+}))"""
+# Counts what goes up or down among the models; within its line a model may tell more or less.
+SHIFTS = """() => {
+    window.shifts = [];
+    new PerformanceObserver(list => {
+        for (const shift of list.getEntries()) for (const { node, previousRect, currentRect } of shift.sources)
+            if (node?.parentElement?.closest('.columns .main') && Math.abs(previousRect.y - currentRect.y) > 2)
+                window.shifts.push(node.outerHTML?.slice(0, 200));
+    }).observe({ type: 'layout-shift' });
+}"""
+
+
+def test_no_model_moves_while_the_pointer_is_among_them(birds: str, desktop: Page) -> None:
+    """Whatever is loaded, unloaded or waits meanwhile; once the pointer is gone all of it settles."""
+    crow, finch = (desktop.get_by_role("button", name=name, exact=True) for name in ("Load Crow", "Unload Finch"))
+    desktop.goto(f"{birds}/ui/")
+    expect(finch).to_be_visible()
+    crow.hover()
+    before = desktop.evaluate(PLACES)
+    desktop.evaluate(SHIFTS)
+    try:
+        httpx.post(f"{birds}/api/models/load/auk", timeout=30)  # it stands above Crow, in the list and among the cards
+        row = section(desktop, "Not loaded").get_by_role("listitem").filter(has_text="Auk")
+        expect(row).to_contain_text("Ready")
+        httpx.post(f"{birds}/api/models/unload/finch", timeout=30)
+        expect(section(desktop, "Finch")).to_contain_text("Stopped")
+        after = desktop.evaluate(PLACES)
+        same = before.keys() & after.keys()
+        assert {name: after[name] for name in same} == {name: before[name] for name in same}
+        assert {"Crow button", "Duck button", "Wren button", "Swift a", "Finch button"} <= same
+        assert desktop.evaluate("shifts") == []
+        desktop.mouse.move(0, 0)
+        expect(row).to_have_count(0)
+        expect(section(desktop, "Auk")).to_contain_text("Ready")
+        expect(section(desktop, "Not loaded").get_by_role("listitem").filter(has_text="Finch")).to_have_count(1)
+    finally:
+        httpx.post(f"{birds}/api/models/load/finch", timeout=30)
+        httpx.post(f"{birds}/api/models/unload/auk", timeout=30)
+
+
+def test_who_loads_by_keys_goes_on_from_there(stopped: str, desktop: Page) -> None:
+    desktop.goto(f"{stopped}/ui/")
+    load = desktop.get_by_role("button", name="Load Hare")
+    row = section(desktop, "Not loaded").get_by_role("listitem").filter(has_text="Hare")
+    row.get_by_role("link").focus()
+    desktop.keyboard.press("Tab")
+    expect(load).to_be_focused()
+    desktop.keyboard.press("Enter")
+    expect(desktop.get_by_role("button", name="Unload Hare")).to_be_visible()
+    expect(row).to_contain_text("Ready")
+    expect(row.get_by_role("link")).to_be_focused()
+    desktop.get_by_role("button", name="Unload all").focus()
+    expect(row).to_have_count(0)
+
+
+def test_after_a_touch_nothing_moves_for_a_while(stopped: str, phone: Page) -> None:
+    phone.goto(f"{stopped}/ui/")
+    other = phone.get_by_role("button", name="Load Tortoise")
+    phone.get_by_role("button", name="Load Hare").tap()
+    before = other.bounding_box()
+    expect(phone.get_by_role("button", name="Unload Hare")).to_be_visible()
+    assert other.bounding_box() == before
+    row = section(phone, "Not loaded").get_by_role("listitem").filter(has_text="Hare")
+    expect(row).to_have_count(1)
+    expect(row).to_have_count(0)
