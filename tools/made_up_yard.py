@@ -42,6 +42,8 @@ HELD_RAM = {
     "bge-reranker-v2": 640, "flux-schnell": 2_350, "sdxl-turbo": 1_120, "kokoro-82m": 380,
 }  # fmt: skip
 ELSEWHERE = 640  # MiB of each GPU that are nobody's
+# As llama.cpp says it of a file that is not there.
+MISSING = "--fail \"gguf_init_from_file: failed to open GGUF file '/models/experiment.gguf' (No such file or directory)\""
 TEXT = {"in": ["text"], "out": ["text"], "tools": True}
 
 NVIDIA_SMI = """#!{python}
@@ -114,7 +116,7 @@ def configuration() -> dict[str, Any]:
         "experiment": {
             "name": "Experiment",
             "description": "Its file is missing.",
-            "cmd": engine("experiment", "--load-seconds 30 --exit-code 1 --exit-after 0.3 --fail failed_to_open_model.gguf"),
+            "cmd": engine("experiment", "--load-seconds 30 --exit-code 1 --exit-after 0.3", MISSING),
         },
     }
     return {

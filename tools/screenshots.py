@@ -37,7 +37,8 @@ CONFIGURATIONS: Mapping[Yard, dict[str, Any]] = {
     Yard.KEYS: {"apiKeys": ["sk-of-the-pictures"], "models": {}},
     Yard.EMPTY: {"models": {}},
 }
-SETTLED = 900  # ms
+SETTLED = 300  # ms, from when all is there: what moves into its place
+PATIENCE = 60_000  # ms; a busy machine may need them
 SETTLED_WELL = 12_000  # ms; it has been seen for a while which model holds what
 TO_WEBP = """async address => {
   const image = new Image();
@@ -47,6 +48,8 @@ TO_WEBP = """async address => {
   canvas.getContext("2d").drawImage(image, 0, 0);
   return canvas.toDataURL("image/webp", 0.9);
 }"""
+
+COMPLETE = "() => document.fonts.status === 'loaded' && !document.querySelector('main :is(.skeleton, div[aria-busy=true])')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +127,20 @@ def shown(stage: Stage, size: str, theme: Any, scenes: Mapping[str, Scene]) -> I
                 if scene.yard is not yard:
                     continue
                 page.goto(f"{address}/ui/{scene.path}")
-                page.wait_for_selector("h1")
+                wait_for_content(page)
                 if scene.act:
                     scene.act(page)
-                page.wait_for_timeout(SETTLED)
+                wait_for_content(page)
                 yield name, page
                 if scene.loads:
                     httpx.post(f"{address}/api/models/unload/{scene.loads}", timeout=30).raise_for_status()
+
+
+def wait_for_content(page: Page) -> None:
+    """Until nothing on the page stands for what is still to come."""
+    page.wait_for_selector("h1", timeout=PATIENCE)
+    page.wait_for_function(COMPLETE, timeout=PATIENCE)
+    page.wait_for_timeout(SETTLED)
 
 
 if __name__ == "__main__":

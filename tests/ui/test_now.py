@@ -306,7 +306,7 @@ def test_how_fast_a_model_answers_now_is_told_as_long_as_it_does(birds: str, win
     card = section(window, "Finch")
     left = "next => next.getBoundingClientRect().left"
     window.goto(f"{birds}/ui/")
-    expect(card.locator(".speed")).to_contain_text("tokens/s")
+    expect(card.locator(".speed")).to_have_text("")  # it has told of no tokens yet
     place = card.locator(".speed + span").evaluate(left)
     with httpx.stream("POST", f"{birds}/v1/chat/completions", json=body, timeout=60):
         expect(card.locator(".speed")).to_have_text(about)
@@ -516,3 +516,36 @@ def test_after_a_touch_nothing_moves_for_a_while(stopped: str, phone: Page) -> N
     row = section(phone, "Not loaded").get_by_role("listitem").filter(has_text="Hare")
     expect(row).to_have_count(1)
     expect(row).to_have_count(0)
+
+
+def test_the_queue_stands_beside_the_models_and_nobody_in_it_moves_up_under_the_pointer(stopped: str, desktop: Page) -> None:
+    httpx.post(f"{stopped}/api/models/load/hare", timeout=30)
+    desktop.goto(f"{stopped}/ui/")
+    button = desktop.get_by_role("button", name="Load Snail")
+    expect(button).to_be_visible()
+    busy = chat(stopped, "hare", words=100_000)
+    expect(desktop.get_by_text("1 request running")).to_be_visible()
+    waiting = [chat(stopped, "tortoise") for _ in range(2)]
+    queue = section(desktop, "Waiting")
+    cancels = queue.get_by_role("button", name="Cancel request")
+    expect(cancels).to_have_count(2)
+    first, second = cancels.all()
+    place = second.bounding_box()
+    assert place
+    second.hover()
+    number = first.get_attribute("aria-label")
+    httpx.post(f"{stopped}/api/inflight/{(number or '').split()[-1]}/cancel", timeout=30).raise_for_status()
+    expect(first).to_be_disabled()
+    assert second.bounding_box() == place
+    desktop.mouse.move(0, 0)
+    expect(cancels).to_have_count(1)
+    pages = desktop.get_by_role("navigation", name="Pages")
+    told = pages.get_by_role("link", name="Activity 1 running, 1 waiting", exact=True)
+    box = told.locator(".count").bounding_box()
+    assert box
+    assert box["height"] < 20  # one line
+    cancels.click()
+    expect(queue).to_have_count(0)
+    httpx.post(f"{stopped}/api/models/unload", timeout=30)
+    for thread in (busy, *waiting):
+        thread.join(20)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
-from tests.ui.conftest import CHROMIUM, FLAGS, page_of
+from tests.ports import start_port
+from tests.ui.conftest import CHROMIUM, FLAGS, StartDemo, page_of
 
 TOOLS = {
     "chat": "Chat", "images": "Images", "speech": "Speech", "transcription": "Transcription", "rerank": "Rerank",
@@ -364,6 +365,33 @@ def test_a_load_test_tells_the_state_of_models_as_every_other_page(demo: str, wi
     httpx.post(f"{demo}/v1/chat/completions", json={"model": "mole", "messages": []}, timeout=30)
     window.goto(f"{demo}/ui/playground/load-test")
     expect(window.get_by_role("button", name="Add a request to Mole")).to_contain_text("Failed")
+
+
+def test_a_load_test_tells_waits_for_a_slot_once_they_are_known(
+    start_demo: StartDemo, engine: Callable[..., str], desktop: Page, tmp_path: Path
+) -> None:
+    slow = engine("slow", "--parallel", "1", "--tokens-per-second", "20")
+    models = {"slow": {"cmd": slow}, "snail": {"cmd": engine("snail", "--load-seconds", "60")}}
+    selectors = {"whichever": {"strategy": "warm", "targets": ["snail"]}}
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps({"startPort": start_port(), "models": models, "selectors": selectors}), encoding="utf-8")
+    with start_demo(config=path) as address:
+        httpx.post(f"{address}/api/models/load/slow", timeout=30)
+        desktop.goto(f"{address}/ui/playground/load-test")
+        for _ in range(2):
+            desktop.get_by_role("button", name="Add a request to slow").click()
+        desktop.get_by_role("textbox", name="Prompt").fill("count to 9")
+        desktop.get_by_role("button", name="Go", exact=True).click()
+        expect(desktop.get_by_text("2 of 2 done")).to_be_visible()
+        lines = desktop.get_by_role("img", name=re.compile("^slow: "))
+        expect(lines.filter(visible=True)).to_have_count(2)
+        told = [line.get_attribute("aria-label") or "" for line in lines.all()]
+        assert any(re.search(r"waiting at its server ([3-9]\d\d ms|\d+(\.\d+)? s)", line) for line in told)
+        waited = desktop.get_by_role("row", name=re.compile("^Of that, waiting"))
+        expect(waited).to_contain_text(re.compile(r"\d"))
+        httpx.post(f"{address}/api/models/unload", timeout=30)
+        httpx.post(f"{address}/api/models/load/snail?wait=false", timeout=30)
+        expect(desktop.get_by_role("button", name="Add a request to whichever")).to_contain_text("Loading")
 
 
 def test_a_load_test_is_stopped(demo: str, window: Page) -> None:

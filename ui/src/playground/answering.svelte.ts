@@ -9,8 +9,8 @@ import { ENDPOINT_PATHS, type Endpoint, type Heard, type Timings, type Tokens, h
 import { LoadingSplitter, placeIn } from "./loading_text";
 import { type Numbers, counted, numbersOf } from "./numbers";
 
-/** `sent`: nobody has said yet what becomes of it. */
-export type Phase = "sent" | "queued" | "loading" | "prefill" | "reasoning" | "streaming" | "done" | "stopped" | "failed";
+/** `sent`: nobody has said yet what becomes of it. `server`: it waits at the model's server, which is known only afterwards. */
+export type Phase = "sent" | "queued" | "loading" | "server" | "prefill" | "reasoning" | "streaming" | "done" | "stopped" | "failed";
 
 /** Times in ms since the epoch; `to` null: it is in this phase. */
 export interface Segment {
@@ -179,7 +179,8 @@ export class Answering {
     this.#show();
     const moments = { asked: this.asked, ready: this.#ready, first: this.#first, last: this.#last, ended: now };
     this.numbers = numbersOf(moments, this.#tokens, this.#timings, phase === "failed" ? "" : this.#finish);
-    this.segments = this.segments.map((segment) => (segment.to === null ? { ...segment, to: now } : segment));
+    const ended = this.segments.map((segment) => (segment.to === null ? { ...segment, to: now } : segment));
+    this.segments = withServer(ended, this.numbers.server);
     this.phase = phase;
   }
 
@@ -199,6 +200,15 @@ export class Answering {
     const reasoning = this.segments.filter((segment) => segment.phase === "reasoning");
     this.reasoned = reasoning.reduce((sum, segment) => sum + ((segment.to ?? Date.now()) - segment.from), 0) / 1000;
   }
+}
+
+/** The first `seconds` since somebody was ready for it are told as what they were. */
+export function withServer(segments: readonly Segment[], seconds: number | null | undefined): Segment[] {
+  const at = segments.findLastIndex(({ phase }) => phase === "prefill" || phase === "sent");
+  const reading = segments[at];
+  if (!seconds || !reading || reading.to === null) return [...segments];
+  const until = Math.min(reading.to, reading.from + seconds * 1000);
+  return [...segments.slice(0, at), { phase: "server", from: reading.from, to: until }, { phase: "prefill", from: until, to: reading.to }, ...segments.slice(at + 1)];
 }
 
 function messageOf(error: unknown): string {

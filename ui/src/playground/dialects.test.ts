@@ -76,8 +76,8 @@ describe.each(Object.keys(STREAMS) as Endpoint[])("a stream of %s", (endpoint) =
 });
 
 test("llama.cpp's timings are taken, and its counts where there is no usage", async () => {
-  const chunk = { choices: [{ delta: {}, finish_reason: "length" }], timings: { cache_n: 6, prompt_n: 4, prompt_per_second: 400, predicted_n: 3, predicted_per_second: 50.5 } };
-  expect(heardIn("chat", JSON.stringify(chunk))).toEqual({ finish: "length", tokens: { prompt: 10, cached: 6, generated: 3 }, timings: { prefill: 400, decode: 50.5 } });
+  const chunk = { choices: [{ delta: {}, finish_reason: "length" }], timings: { cache_n: 6, prompt_n: 4, prompt_ms: 10, prompt_per_second: 400, predicted_n: 3, predicted_per_second: 50.5 } };
+  expect(heardIn("chat", JSON.stringify(chunk))).toEqual({ finish: "length", tokens: { prompt: 10, cached: 6, generated: 3 }, timings: { read: 0.01, prefill: 400, decode: 50.5 } });
 });
 
 test.each<[Endpoint, string, string]>([

@@ -19,8 +19,9 @@ export interface Tokens {
   generated?: number;
 }
 
-/** llama.cpp's own figures; tokens per second. */
+/** llama.cpp's own figures; tokens per second, and the seconds in which it read the prompt. */
 export interface Timings {
+  read?: number;
   prefill?: number;
   decode?: number;
 }
@@ -214,7 +215,8 @@ function messagesTokens(found: unknown): Tokens {
 function timingsOf(event: Json): Timings | undefined {
   if (!event.timings) return undefined;
   const timings = record(event.timings);
-  return { prefill: number(timings.prompt_per_second), decode: number(timings.predicted_per_second) };
+  const read = number(timings.prompt_ms);
+  return { read: read === undefined ? undefined : read / 1000, prefill: number(timings.prompt_per_second), decode: number(timings.predicted_per_second) };
 }
 
 /** Where an answer has llama.cpp's timings and no usage. */

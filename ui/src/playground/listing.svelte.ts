@@ -18,6 +18,8 @@ export interface Listed {
   aliases: string[];
   /** Of an alias: whose it is. */
   of: string;
+  /** Of a selector: among whom it chooses. */
+  targets: readonly string[];
 }
 
 export interface Group {
@@ -32,7 +34,7 @@ interface Raw {
   capabilities?: Record<string, boolean>;
   architecture?: { input_modalities?: string[]; output_modalities?: string[] };
   status?: { value?: string };
-  meta?: { llamaswap?: { type?: Listed["type"]; aliases?: string[]; modelID?: string } };
+  meta?: { llamaswap?: { type?: Listed["type"]; aliases?: string[]; modelID?: string; targets?: string[] } };
 }
 
 /** Not every configuration tells what a model is made for, and of embeddings none can: then names do. */
@@ -84,15 +86,26 @@ class Listing {
     return this.all.find((model) => model.id === id) ?? this.all.find((model) => model.aliases.includes(id));
   }
 
+  /** A selector is as far as the one of its targets that is the furthest. */
   stateOf(id: string): string {
     const known = live.model(id);
-    return known ? shownState(known) : (this.find(id)?.state ?? "");
+    if (known) return shownState(known);
+    const found = this.find(id);
+    if (!found) return "";
+    return furthest(found.targets.flatMap((target) => (live.model(target)?.peerID ? [] : (live.model(target) ?? []))).map(shownState)) ?? found.state;
   }
 
   nameOf(id: string): string {
     const found = this.find(id);
     return found && found.id === id ? found.name : id;
   }
+}
+
+const FAR = ["answering", "ready", "starting", "queued", "stopping"];
+
+/** Undefined where none of them is on its way. */
+export function furthest(states: readonly string[]): string | undefined {
+  return FAR.find((state) => states.includes(state));
 }
 
 function listed(raw: Raw): Listed {
@@ -109,6 +122,7 @@ function listed(raw: Raw): Listed {
     gives: raw.architecture?.output_modalities ?? [],
     aliases: about.aliases ?? [],
     of: about.modelID ?? "",
+    targets: about.targets ?? [],
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { finishText, numbersOf, percentile } from "./numbers";
+import { finishText, numbersOf, percentile, waited } from "./numbers";
 
 const MOMENTS = { asked: 1000, ready: 9000, first: 9500, last: 11_500, ended: 11_600 };
 
@@ -16,6 +16,20 @@ test("without its figures the page's own clock is used, and it is said", () => {
 test("a load is waiting, and no part of the time to the first token", () => {
   expect(numbersOf(MOMENTS, {}, {}, "stop")).toMatchObject({ wait: 8, firstToken: 0.5, total: 10.6 });
   expect(numbersOf({ ...MOMENTS, ready: null }, {}, {}, "stop")).toMatchObject({ wait: null, firstToken: 8.5 });
+});
+
+test("what is left before the first token, when the prompt has been read, it waited at the server", () => {
+  const slow = numbersOf({ ...MOMENTS, first: 12_000 }, {}, { read: 0.5 }, "stop");
+  expect(slow).toMatchObject({ wait: 8, firstToken: 3, server: 2.5 });
+  expect(waited(slow)).toBe(10.5);
+  const unqueued = numbersOf({ ...MOMENTS, ready: null }, {}, { read: 0.5 }, "stop");
+  expect([unqueued.server, waited(unqueued)]).toEqual([8, 8]);
+});
+
+test("the way through a network is no wait, and without the server's figures none is known", () => {
+  const quick = numbersOf({ ...MOMENTS, ready: null, asked: 9000 }, {}, { read: 0.46 }, "stop");
+  expect([quick.server, waited(quick)]).toEqual([0, null]);
+  expect(numbersOf(MOMENTS, {}, { prefill: 400 }, "stop").server).toBeNull();
 });
 
 test("what is not known is null, never 0", () => {

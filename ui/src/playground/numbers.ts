@@ -12,6 +12,8 @@ export interface Numbers {
   firstToken: number | null;
   /** In the queue and while the model was loaded. */
   wait: number | null;
+  /** Part of `firstToken`: at the model's server, as for a slot. Only where the server tells how long it read the prompt. */
+  server?: number | null;
   total: number;
   finish: string;
   /** The speeds were measured here, network and all. */
@@ -29,9 +31,12 @@ export interface Moments {
   ended: number;
 }
 
+const ON_THE_WAY = 0.1; // seconds that a network or a busy browser takes; they are no wait
+
 export function numbersOf(moments: Moments, tokens: Tokens, timings: Timings, finish: string): Numbers {
   const begun = moments.ready ?? moments.asked;
   const firstToken = moments.first === null ? null : Math.max(0, moments.first - begun) / 1000;
+  const before = firstToken === null || timings.read === undefined ? null : firstToken - timings.read;
   const read = tokens.prompt === undefined ? null : tokens.prompt - (tokens.cached ?? 0);
   const said = moments.first === null || moments.last === null ? 0 : (moments.last - moments.first) / 1000;
   // The first token is there when the measuring begins.
@@ -44,10 +49,16 @@ export function numbersOf(moments: Moments, tokens: Tokens, timings: Timings, fi
     decode: timings.decode ?? decoded,
     firstToken,
     wait: moments.ready === null ? null : Math.max(0, moments.ready - moments.asked) / 1000,
+    server: before === null ? null : before > ON_THE_WAY ? before : 0,
     total: (moments.ended - moments.asked) / 1000,
     finish,
     isEstimate: timings.decode === undefined && (decoded !== null || firstToken !== null),
   };
+}
+
+/** All of the time before anybody read the prompt; null: not known. */
+export function waited({ wait, server }: Numbers): number | null {
+  return wait === null && !server ? null : (wait ?? 0) + (server ?? 0);
 }
 
 /** Adds what an event said to what is known: later counts are truer. */

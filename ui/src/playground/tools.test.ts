@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
-import type { Answering } from "./answering.svelte";
+import { type Answering, withServer } from "./answering.svelte";
 import { curlForm, curlJson } from "./curl";
 import { edit, openai, sdapi, urlsOf } from "./images/pictures.svelte";
-import { type Listed, divided, firstOf, grouped } from "./listing.svelte";
+import { type Listed, divided, firstOf, furthest, grouped } from "./listing.svelte";
 import { asCsv, totalsOf } from "./load/load_test.svelte";
 import { parsed, scoresIn, sorted } from "./rerank/ranking.svelte";
 import { endingOf, voicesIn } from "./speech/speaking.svelte";
 import { heardIn, isSound } from "./transcription/listening.svelte";
 
 function model(id: string, more: Partial<Listed> = {}): Listed {
-  return { id, name: id, description: "", type: "model", state: "stopped", capabilities: {}, takes: [], gives: [], aliases: [], of: "", ...more };
+  return { id, name: id, description: "", type: "model", state: "stopped", capabilities: {}, takes: [], gives: [], aliases: [], of: "", targets: [], ...more };
 }
 
 describe("the model picker", () => {
@@ -99,8 +99,13 @@ describe("reranking", () => {
   });
 });
 
+test("a selector is as far as the furthest of its targets", () => {
+  const states = [["stopped", "queued"], ["queued", "starting"], ["ready", "starting"], ["ready", "answering"], ["stopped", "failed"], []];
+  expect(states.map(furthest)).toEqual(["queued", "starting", "ready", "answering", undefined, undefined]);
+});
+
 describe("a load test", () => {
-  const numbers = (total: number): Answering["numbers"] => ({ prompt: 5, cached: 0, generated: 10, prefill: null, decode: 20, firstToken: 0.5, wait: 1, total, finish: "stop", isEstimate: true });
+  const numbers = (total: number): Answering["numbers"] => ({ prompt: 5, cached: 0, generated: 10, prefill: null, decode: 20, firstToken: 0.5, wait: 1, server: 0.25, total, finish: "stop", isEstimate: true });
   const runs = [
     { phase: "done" as const, numbers: numbers(1) },
     { phase: "done" as const, numbers: numbers(3) },
@@ -108,14 +113,21 @@ describe("a load test", () => {
   ];
 
   test("measures what is done, and counts what failed", () => {
-    expect(totalsOf(runs, 4)).toMatchObject({ done: 2, failed: 1, tokens: 20, throughput: 5, total: { p50: 1, p95: 3, max: 3 }, firstToken: { p50: 1.5 } });
+    expect(totalsOf(runs, 4)).toMatchObject({ done: 2, failed: 1, tokens: 20, throughput: 5, total: { p50: 1, p95: 3, max: 3 }, firstToken: { p50: 1.5 }, wait: { p50: 1.25 } });
     expect(totalsOf([], 0)).toMatchObject({ done: 0, throughput: null, total: { p50: null } });
+  });
+
+  test("draws a wait at the model's server as one, once it is known", () => {
+    const drawn = [{ phase: "queued" as const, from: 0, to: 10 }, { phase: "prefill" as const, from: 10, to: 40 }, { phase: "streaming" as const, from: 40, to: 50 }];
+    expect(withServer(drawn, 0.02).map(({ phase, from, to }) => [phase, from, to])).toEqual([["queued", 0, 10], ["server", 10, 30], ["prefill", 30, 40], ["streaming", 40, 50]]);
+    expect(withServer(drawn, 0)).toEqual(drawn);
+    expect(withServer(drawn, null)).toEqual(drawn);
   });
 
   test("is exported as rows that no spreadsheet takes for formulas", () => {
     const run = { phase: "failed", numbers: numbers(1), asked: 0, error: { message: '=cmd|"x"', status: 500 } } as unknown as Answering;
     const [head, row] = asCsv([{ id: "1", model: "hare" }], new Map([["1", run]])).split("\n");
-    expect(head?.split(",").length).toBe(14);
+    expect(head?.split(",").length).toBe(15);
     expect(row).toContain(`"'=cmd|""x"""`);
   });
 });

@@ -24,7 +24,7 @@ export const HISTORY: readonly HistoryColumn[] = [
   { id: "status", label: "Status", sort: "resp_status_code", text: (row) => `${row.resp_status_code}${row.error_msg ? ` ${row.error_msg}` : ""}` },
   { id: "type", label: "Type", sort: "resp_content_type", wide: true, isOff: true, text: (row) => row.resp_content_type },
   { id: "cached", label: "Cached", sort: "cached", align: "right", wide: true, isOff: true, text: (row) => tokens(row.tokens.cache_tokens) },
-  { id: "prompt", label: "Prompt", sort: "prompt", align: "right", wide: true, text: (row) => tokens(row.tokens.input_tokens) },
+  { id: "prompt", label: "Prompt", sort: "prompt", align: "right", wide: true, text: prompt },
   { id: "generated", label: "Generated", sort: "generated", align: "right", wide: true, text: (row) => tokens(row.tokens.output_tokens) },
   { id: "drafted", label: "Drafted", sort: "drafted", align: "right", wide: true, isOff: true, text: drafted },
   { id: "prefill", label: "Prefill t/s", sort: "prompt_speed", align: "right", wide: true, text: (row) => speed(row.tokens.prompt_per_second) },
@@ -39,6 +39,12 @@ export const HISTORY: readonly HistoryColumn[] = [
 /** What a card shows at first, two on each line. */
 export const CARD = ["model", "time", "status", "duration", "path", "generated"];
 export const CARD_OF_MODEL = ["path", "time", "status", "duration", "generated"];
+
+/** What was read and what came from the cache: "1 + 6 cached". */
+export function prompt({ timing, tokens: { input_tokens, cache_tokens } }: ActivityRow): string {
+  const whole = timing?.prompt_tokens ?? input_tokens;
+  return cache_tokens > 0 && cache_tokens <= whole ? `${count(whole - cache_tokens)} + ${count(cache_tokens)} cached` : tokens(input_tokens);
+}
 
 /** How many of the drafted tokens were accepted. */
 export function drafted(row: ActivityRow): string {

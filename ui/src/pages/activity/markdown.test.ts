@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ActivityRow } from "../../lib/api.gen";
-import { HISTORY } from "./history_columns";
+import { HISTORY, prompt } from "./history_columns";
 import { markdown, mean } from "./markdown";
 
 function row(more: Partial<ActivityRow>, output = 10, speed = 5): ActivityRow {
@@ -15,6 +15,12 @@ test("rows come in the shown columns, and what would break a table is escaped", 
   expect(text).toContain("| Model | Status | Duration |\n| --- | --- | --: |\n| a\\|b | 502 two lines | 1.5 s |");
   expect(text).toContain("- 1 requests");
   expect(text).toContain("75 % of 4 drafted tokens accepted");
+});
+
+test("what of a prompt came from the cache is told as in the request's panel", () => {
+  const told = (whole: number | null, input: number, cached: number) =>
+    prompt(row({ tokens: { ...row({}).tokens, input_tokens: input, cache_tokens: cached }, ...(whole === null ? {} : { timing: { prompt_tokens: whole } as ActivityRow["timing"] }) }));
+  expect([told(7, 1, 6), told(7, 7, 6), told(null, 7, 6), told(7, 7, 0), told(null, 1, 6), told(null, 7, -1)]).toEqual(["1 + 6 cached", "1 + 6 cached", "1 + 6 cached", "7", "1", "7"]);
 });
 
 test("the mean speed is weighted by tokens, and unknown speeds do not count", () => {

@@ -81,7 +81,8 @@ function answerOf(fields: Fields, turn: Pick<Answer, "id" | "parent" | "at" | "t
 
 function numbersOf(fields: Fields): Numbers {
   const found = Object.fromEntries(NUMBERS.map((name) => [name, fields.value(name) == null ? null : fields.number(name, 0)]));
-  return { ...(found as Omit<Numbers, "total" | "finish" | "isEstimate">), total: fields.number("total", 0), finish: fields.text("finish", ""), isEstimate: fields.flag("isEstimate") };
+  const server = fields.value("server") == null ? {} : { server: fields.number("server", 0) };
+  return { ...(found as Omit<Numbers, "total" | "finish" | "isEstimate">), ...server, total: fields.number("total", 0), finish: fields.text("finish", ""), isEstimate: fields.flag("isEstimate") };
 }
 
 const ENDPOINTS = Object.keys(ENDPOINT_PATHS) as Endpoint[];

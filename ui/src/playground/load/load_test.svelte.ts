@@ -4,7 +4,7 @@ import { Answering, type Phase } from "../answering.svelte";
 import { newId } from "../asking";
 import { curlJson } from "../curl";
 import { ENDPOINT_PATHS, conversation } from "../dialects";
-import { percentile } from "../numbers";
+import { percentile, waited } from "../numbers";
 
 /** A browser opens six connections to one address, and the page's live news take one of them. */
 export const MOST_AT_ONCE = 5;
@@ -142,7 +142,7 @@ export function totalsOf(runs: readonly Finished[], seconds: number): Totals {
     firstToken: values((numbers) => (numbers.firstToken === null ? null : numbers.firstToken + (numbers.wait ?? 0))),
     total: values((numbers) => numbers.total),
     decode: values((numbers) => numbers.decode),
-    wait: values((numbers) => numbers.wait),
+    wait: values(waited),
   };
 }
 
@@ -150,7 +150,7 @@ function spread(values: readonly number[]): Spread {
   return { p50: percentile(values, 0.5), p95: percentile(values, 0.95), max: percentile(values, 1) };
 }
 
-const FIELDS = ["request", "model", "result", "asked", "total_s", "wait_s", "first_token_s", "prompt_tokens", "cached_tokens", "generated_tokens", "prefill_tps", "decode_tps", "finish", "error"] as const;
+const FIELDS = ["request", "model", "result", "asked", "total_s", "wait_s", "server_wait_s", "first_token_s", "prompt_tokens", "cached_tokens", "generated_tokens", "prefill_tps", "decode_tps", "finish", "error"] as const;
 
 function rowsOf(queue: readonly Queued[], runs: ReadonlyMap<string, Answering>): Record<(typeof FIELDS)[number], string | number | null>[] {
   return queue.flatMap(({ id, model }, at) => {
@@ -164,6 +164,7 @@ function rowsOf(queue: readonly Queued[], runs: ReadonlyMap<string, Answering>):
       asked: new Date(run.asked).toISOString(),
       total_s: numbers?.total ?? null,
       wait_s: numbers?.wait ?? null,
+      server_wait_s: numbers?.server ?? null,
       first_token_s: numbers?.firstToken ?? null,
       prompt_tokens: numbers?.prompt ?? null,
       cached_tokens: numbers?.cached ?? null,
@@ -194,6 +195,7 @@ export const PHASES: Record<Phase, { label: string; tone: string }> = {
   sent: { label: "sent", tone: "idle" },
   queued: { label: "in the queue", tone: "waiting" },
   loading: { label: "loading the model", tone: "moving" },
+  server: { label: "waiting at its server", tone: "server" },
   prefill: { label: "reading the prompt", tone: "accent" },
   reasoning: { label: "reasoning", tone: "reasoning" },
   streaming: { label: "answering", tone: "ok" },
