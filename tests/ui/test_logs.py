@@ -131,6 +131,16 @@ def test_lines_wrap_grow_are_copied_downloaded_and_cleared(talkative: str, windo
     expect(log.locator("div")).to_have_count(0)
 
 
+def test_chips_that_do_not_fit_fade_where_they_are_cut(talkative: str, window: Page) -> None:
+    window.goto(f"{talkative}/ui/logs")
+    chips = window.get_by_role("group", name="Only lines about")
+    expect(chips).to_be_visible()
+    window.add_style_tag(content=".chips button { min-width: 100vw }")
+    box = chips if (window.viewport_size or {})["width"] > 760 else window.locator(".sources")
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    expect(box).to_have_css("mask-image", re.compile("linear-gradient.*40px"))
+
+
 def test_one_stream_is_narrowed_by_source_and_model(talkative: str, window: Page) -> None:
     window.goto(f"{talkative}/ui/logs")
     everything = lines(window, "Everything")

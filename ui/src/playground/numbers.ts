@@ -58,7 +58,7 @@ export function numbersOf(moments: Moments, tokens: Tokens, timings: Timings, fi
 
 /** All of the time before anybody read the prompt; null: not known. */
 export function waited({ wait, server }: Numbers): number | null {
-  return wait === null && !server ? null : (wait ?? 0) + (server ?? 0);
+  return wait === null && server == null ? null : (wait ?? 0) + (server ?? 0);
 }
 
 /** Adds what an event said to what is known: later counts are truer. */
