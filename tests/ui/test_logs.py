@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from tests.ui.conftest import SIZES
 
 StartDemo = Callable[..., AbstractContextManager[str]]
 ANSWERED = 60.0  # seconds
@@ -136,7 +137,7 @@ def test_chips_that_do_not_fit_fade_where_they_are_cut(talkative: str, window: P
     chips = window.get_by_role("group", name="Only lines about")
     expect(chips).to_be_visible()
     window.add_style_tag(content=".chips button { min-width: 100vw }")
-    box = chips if (window.viewport_size or {})["width"] > 760 else window.locator(".sources")
+    box = chips if window.viewport_size == SIZES["desktop"] else window.locator(".sources")
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
     expect(box).to_have_css("mask-image", re.compile("linear-gradient.*40px"))
 
