@@ -232,6 +232,19 @@ def reload(running: Any, config: Any, until: Until) -> None:
     until(lambda: any("configuration" in line and "reloaded" in line for line in running.output.lines[before:]))
 
 
+def test_a_swap_is_timed_and_a_first_load_is_none(swapyard: Start, scripted: Callable[..., str], until: Until) -> None:
+    with swapyard({"models": {"hare": {"cmd": scripted("hare")}, "snail": {"cmd": scripted("snail")}}}) as running:
+        for model in ("hare", "snail", "snail"):
+            assert running.ask(model).status_code == 200
+
+        def counts(metric: str) -> list[str]:
+            lines = httpx.get(running.address + "/metrics", timeout=30).text.splitlines()
+            return [line.removeprefix(f"{metric}_count") for line in lines if line.startswith(f"{metric}_count")]
+
+        assert counts("swapyard_load_duration_seconds") == ['{model="hare"} 1.0', '{model="snail"} 1.0']
+        assert counts("swapyard_swap_duration_seconds") == ['{model="hare"} 0.0', '{model="snail"} 1.0']
+
+
 def test_json_access_lines_name_the_model_and_the_request(swapyard: Start, config: Any, until: Until) -> None:
     with swapyard({"logFormat": "json", **config}) as running, httpx.Client(base_url=running.address, timeout=30) as client:
         body = {"model": "hare", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 1}

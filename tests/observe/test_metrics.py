@@ -147,10 +147,12 @@ def test_no_wait_is_a_wait_of_no_time_and_a_bound_belongs_to_its_bucket() -> Non
 def test_the_life_of_models_is_counted() -> None:
     made = metrics(now=lambda: [ModelNow("a", "ready", running=2, queued=1), ModelNow("b", "stopped")])
     made.loaded("a", 4.0)
+    made.swapped("a", 5.0)
     made.load_failed("b")
     made.stopped("a", "evicted")
     found = Found(made)
     assert found["swapyard_load_duration_seconds_count", ("a",)] == 1
+    assert found["swapyard_swap_duration_seconds_sum", ("a",)] == 5.0
     assert found["swapyard_failed_loads_total", ("b",)] == 1
     assert found["swapyard_stops_total", ("a", "evicted")] == 1
     assert found["swapyard_requests_running", ("a",)] == 2

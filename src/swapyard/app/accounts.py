@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from swapyard.config.schema import Config
+from swapyard.core.lifecycle import State
 from swapyard.core.messages import StopReason
 from swapyard.errors import ConfigError
 from swapyard.observe.activity import ActivityStore, StoreError
@@ -16,6 +17,7 @@ from swapyard.observe.history import Change
 from swapyard.observe.inflight import InFlight
 from swapyard.observe.logs import Logger
 from swapyard.observe.metrics import Metrics, ModelNow
+from swapyard.observe.swaps import Swaps
 from swapyard.observe.tracing import tracing_asked_for
 from swapyard.proxy.endpoints import TABLE
 from swapyard.proxy.recorder import Recorder
@@ -35,6 +37,7 @@ class Accounts:
         self._loop = loop
         self._config = config
         self._models: frozenset[str] = known_models(config)
+        self._swaps = Swaps()
         self.recorder = Recorder(
             engine=engine,
             inflight=InFlight(bus, loop),
@@ -89,6 +92,7 @@ class Accounts:
     def changed(self, change: Transition) -> None:
         """An observer of the engine."""
         metrics = self.recorder.metrics
+        self._note_swap(change)
         if change.state.value == "ready" and change.seconds is not None:
             metrics.loaded(change.model, change.seconds)
         elif change.reason is not None:
@@ -96,6 +100,20 @@ class Accounts:
             if change.reason is StopReason.START_FAILED:
                 metrics.load_failed(change.model)
         self.recorder.changed(change)
+
+    def _note_swap(self, change: Transition) -> None:
+        swaps, model, now = self._swaps, change.model, self._loop.time()
+        match change.state:
+            case State.STOPPING:
+                if change.reason is StopReason.EVICTED and change.for_model is not None:
+                    swaps.stopping(model, change.for_model, now)
+            case State.STOPPED:
+                swaps.stopped(model, now)
+            case State.STARTING:
+                swaps.starting(model, now)
+            case State.READY:
+                if (seconds := swaps.ready(model, now)) is not None:
+                    self.recorder.metrics.swapped(model, seconds)
 
     def metrics(self) -> Metrics:
         """With all requests that are over by now."""

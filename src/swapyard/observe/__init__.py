@@ -9,7 +9,7 @@
     captures     requests and answers, within a bound (redaction: secrets hidden; capture_search: by what they say)
     usage        token figures of an answer (ends, decoding: its bytes; findings: where figures stand; figures: what they
                  mean)
-    metrics      what is counted for Prometheus (histogram: how; exposition: its text)
+    metrics      what is counted for Prometheus (histogram: how; exposition: its text; swaps: how long they take)
     tracing      whether OpenTelemetry traces are asked for (spans: what a request becomes there)
     memory       of a process and its descendants, and what models were seen to hold
     system       processors, memory, network and GPUs of this machine

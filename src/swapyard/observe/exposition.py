@@ -72,8 +72,11 @@ def _of_requests(models: Sequence[tuple[str, ModelCounts]]) -> Iterator[Metric]:
 
 
 def _of_loads(models: Sequence[tuple[str, ModelCounts]]) -> Iterator[Metric]:
-    loads = {"load_duration_seconds": "Loads that ended well, from the start of the server to its readiness"}
-    yield from _histograms(loads, [(name, [model.load_seconds]) for name, model in models])
+    loads = {
+        "load_duration_seconds": "Loads that ended well, from the start of the server to its readiness",
+        "swap_duration_seconds": "Loads that others had to make room for, from the first one's stop to readiness",
+    }
+    yield from _histograms(loads, [(name, [model.load_seconds, model.swap_seconds]) for name, model in models])
     failed = CounterMetricFamily("swapyard_failed_loads", "Loads that ended with an error", labels=("model",))
     stops = CounterMetricFamily("swapyard_stops", "Servers stopped or ended, by reason", labels=("model", "reason"))
     for name, model in models:

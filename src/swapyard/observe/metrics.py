@@ -82,7 +82,7 @@ class ModelCounts:
     """What was counted of one model. `times`: request, queue, load, first token, prefill, decode; `speeds`: prompt,
     generation; `tokens`: prompt, cached, generated."""
 
-    __slots__ = ("failed_loads", "load_seconds", "requests", "speeds", "stops", "times", "tokens")
+    __slots__ = ("failed_loads", "load_seconds", "requests", "speeds", "stops", "swap_seconds", "times", "tokens")
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, int, str], int] = {}  # by route, status and outcome
@@ -90,6 +90,7 @@ class ModelCounts:
         self.times = [Histogram(_SECONDS) for _ in range(6)]
         self.speeds = [Histogram(_RATES) for _ in range(2)]
         self.load_seconds = Histogram(_SECONDS)
+        self.swap_seconds = Histogram(_SECONDS)
         self.failed_loads = 0
         self.stops: dict[str, int] = {}
 
@@ -148,6 +149,9 @@ class Metrics:
 
     def loaded(self, model: str, seconds: float) -> None:
         self._model(model).load_seconds.observe([seconds])
+
+    def swapped(self, model: str, seconds: float) -> None:
+        self._model(model).swap_seconds.observe([seconds])
 
     def load_failed(self, model: str) -> None:
         self._model(model).failed_loads += 1
