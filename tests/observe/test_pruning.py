@@ -134,6 +134,25 @@ def test_a_file_that_is_locked_is_tried_again(
     assert ids(store) == [5, 4]
 
 
+def test_who_closes_the_store_does_not_wait_for_all_deletions(
+    open_store: Open, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(open_store, path, 3 * AT_ONCE)
+    opened: list[ActivityStore] = []
+    delete = Database.delete_before
+
+    def delete_and_be_closed(database: Database, before: int, most: int) -> int:
+        opened[0]._closing.set()
+        return delete(database, before, most)
+
+    store: ActivityStore = open_store(path)
+    opened.append(store)
+    monkeypatch.setattr(Database, "delete_before", delete_and_be_closed)
+    store.keep(1000, DAY)
+    store.close()
+    assert tables(path) == [2 * AT_ONCE + 1] * 2
+
+
 # --- large files ---
 
 

@@ -93,7 +93,7 @@ class Accounts:
         """An observer of the engine."""
         metrics = self.recorder.metrics
         self._note_swap(change)
-        if change.state.value == "ready" and change.seconds is not None:
+        if change.state is State.READY and change.seconds is not None:
             metrics.loaded(change.model, change.seconds)
         elif change.reason is not None:
             metrics.stopped(change.model, change.reason.value)
