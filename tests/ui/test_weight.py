@@ -63,6 +63,22 @@ def test_nothing_jumps_while_a_page_comes_with_what_is_loaded(demo: str, window:
     assert {path: most for path, most in shifted.items() if most >= 0.02} == {}
 
 
+def test_nothing_jumps_where_the_answers_are_late(demo: str, window: Page) -> None:
+    httpx.post(f"{demo}/api/models/load/hare", timeout=30)
+    window.add_init_script(WATCH_SHIFTS)
+    shifted = {}
+    for path in PAGES:
+        window.route("**/api/**", lambda route: None)
+        window.goto(f"{demo}/ui/{path}")
+        expect(window.locator("h1")).to_have_count(1)
+        window.evaluate("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 50)))")
+        window.unroute("**/api/**")  # which lets go what was held back
+        expect(window.locator(".skeleton")).to_have_count(0)
+        window.wait_for_timeout(300)
+        shifted[path] = window.evaluate("window.shifted")
+    assert {path: most for path, most in shifted.items() if most >= 0.02} == {}
+
+
 def test_the_first_view_waits_for_no_call(demo: str, window: Page) -> None:
     window.route("**/api/**", lambda route: None)  # none is ever answered
     window.goto(f"{demo}/ui/")
