@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -26,19 +27,17 @@ class FailedToStart(Exception):
 
 
 def free_ports(count: int = 1) -> int:
-    """The first of `count` consecutive ports that nobody listens on now."""
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        if first + count < 65536 and all(is_free(port) for port in range(first, first + count)):
+    """The first of `count` consecutive ports that a server can listen on now. They lie below those that systems give to
+    clients, of which a load leaves thousands behind that cannot be had for a minute (TIME_WAIT)."""
+    for first in random.sample(range(15_000, 32_000 - count), 100):
+        if all(is_free(port) for port in range(first, first + count)):
             return first
     raise FailedToStart("no free ports")
 
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe, suppress(OSError):
-        # Ports that thousands of closed connections still remember (TIME_WAIT) are free to listen on.
+        # What closed connections to a former server still remember does not keep a new one from it.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
         return True

@@ -133,6 +133,15 @@ def test_a_ticket_id_is_used_once(pairs: Policies) -> None:
         scheduler.handle(Arrived(1, "a"), 2)
 
 
+def test_a_ticket_id_is_used_once_where_the_model_is_ready(pairs: Policies) -> None:
+    scheduler = Scheduler(pairs("a"))
+    for event in (Arrived(1, "a"), BecameReady(1), Arrived(2, "a")):
+        scheduler.handle(event, 1)
+    with pytest.raises(ValueError, match="ticket 2 has arrived before"):
+        scheduler.handle(Arrived(2, "a"), 2)
+    assert scheduler.serving("a") == 2
+
+
 def test_a_refused_ticket_has_left(pairs: Policies) -> None:
     scheduler = Scheduler(pairs("a"))
     scheduler.handle(Arrived(1, "ghost"), 1)

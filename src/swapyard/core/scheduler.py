@@ -21,6 +21,7 @@ from swapyard.core.messages import (
     Event,
     Exited,
     Failed,
+    Grant,
     Left,
     Policy,
     PolicyChanged,
@@ -62,6 +63,8 @@ class Scheduler:
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Takes in what happened at `now` and returns what is to be done, in order."""
+        if now < self._fairness.due and (at_once := self._simply(event)) is not None:
+            return at_once
         out = self._placement.begin(now)
         if now >= self._fairness.due:
             self._placement.drain()
@@ -87,6 +90,28 @@ class Scheduler:
             case _:
                 assert_never(event)
         return out
+
+    def _simply(self, event: Event) -> list[Command] | None:
+        """Nearly every event comes to a model that is ready, has room for more, and concerns nobody else. Does what
+        `_arrived` and `_left` would do then, in a fraction of the time. None: it is not so, and nothing has been done."""
+        if type(event) is Arrived:
+            ticket = event.ticket
+            run = self._room.open.get(event.model)
+            if run is None or run.slot.served >= run.slot.capacity or ticket in self._tickets:
+                return None
+            run.leases += 1
+            run.slot.served += 1
+            self._tickets[ticket] = run
+            return [Grant(ticket, run.id)]
+        if type(event) is Left:
+            holder = self._tickets.get(event.ticket)
+            if type(holder) is not Run or holder.leases == 1 or holder.slot.queued:
+                return None
+            del self._tickets[event.ticket]
+            holder.leases -= 1
+            holder.slot.served -= 1
+            return []
+        return None
 
     def _arrived(self, event: Arrived) -> None:
         ticket = event.ticket

@@ -87,13 +87,12 @@ class DocumentTap(UsageTap):
         begin, text = None, self._whole
         if self._ends is not None:
             begin, text = self._ends.begin, self._ends.rest()
+        if begin is None and not self._failed:
+            return _read_whole(text, self._last_only, self.unreadable)
         findings = Findings(self.unreadable)
-        if self._failed:
-            if begin is None:
-                findings.failure(text)
-        elif begin is None:
-            return _read_whole(text, self._last_only, findings)
-        else:
+        if begin is None:
+            findings.failure(text)
+        elif not self._failed:
             findings.skim(begin)
             findings.skim(text)
         return findings.usage()
@@ -226,12 +225,14 @@ def is_document(status: int, content_type: str, content_encoding: str) -> bool:
 
 def whole_answer(path: str, text: bytes) -> Usage:
     """The figures of an answer for which `is_document` is true. `path` as for `tap_response`."""
-    return _read_whole(text, path.startswith(_ARRAY), Findings())
+    return _read_whole(text, path.startswith(_ARRAY))
 
 
-def _read_whole(text: bytes, last_only: bool, findings: Findings) -> Usage:
-    if not findings.error and (found := plainly_told(text)) is not None:
+def _read_whole(text: bytes, last_only: bool, unreadable: str = "") -> Usage:
+    """`unreadable`: why no more of it could be read, if so."""
+    if not unreadable and (found := plainly_told(text)) is not None:
         return found
+    findings = Findings(unreadable)
     findings.document(text, last_only=last_only)
     return findings.usage()
 
