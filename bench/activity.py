@@ -1,7 +1,8 @@
 """How fast the activity store answers when it is large: `python -m bench.activity [--rows N]`.
 
 Fills a file with N rows (one million) through the store itself, opens it again, and measures each kind of question that the
-API asks, after one unmeasured round. The budget for each is 50 ms. Also: what recording costs whoever records.
+API asks, after one unmeasured round. The budget for each is 50 ms. Also: what recording costs whoever records, and how long
+it takes until the older half is deleted (`store.retention`), while rows come.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +85,29 @@ def questions(store: ActivityStore, rows: int) -> dict[str, Callable[[], object]
     }
 
 
+def prune(path: Path, rows: int) -> None:
+    seen = threading.Event()
+    keep = time.time() - (FIRST + rows * 3 // 2)
+    size = path.stat().st_size
+    began = time.monotonic()
+    store = ActivityStore(str(path), retention=keep, warn=print, stored=lambda _: seen.set())
+    dice, delays, left = random.Random(2), [0.0], rows
+    while left > rows // 2 + len(delays):
+        seen.clear()
+        started = time.monotonic()
+        row = made(0, dice)
+        row.ended = time.time()
+        store.record(row)
+        seen.wait()
+        delays.append(time.monotonic() - started)
+        left = store.listing(ActivityQuery()).total
+    took = time.monotonic() - began
+    store.flush(120)
+    store.close(120)
+    print(f"\n{rows - rows // 2:,} rows deleted in {took:.1f} s; rows recorded meanwhile came within {max(delays):.2f} s;")
+    print(f"the file is {path.stat().st_size / size:.2f} of its size after {time.monotonic() - began:.1f} s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -108,6 +133,7 @@ def main() -> None:
                 took.append((time.perf_counter() - started) * 1000)
             print(f"| {name} | {min(took):.1f} | {'' if min(took) <= BUDGET_MS else 'over'} |")
         store.close()
+        prune(path, rows)
 
 
 if __name__ == "__main__":
