@@ -98,7 +98,7 @@ def prune(path: Path, rows: int) -> None:
         row = made(0, dice)
         row.ended = time.time()
         store.record(row)
-        seen.wait()
+        assert seen.wait(120), "the store has written nothing for two minutes"
         delays.append(time.monotonic() - started)
         left = store.listing(ActivityQuery()).total
     took = time.monotonic() - began

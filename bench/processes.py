@@ -27,9 +27,9 @@ class FailedToStart(Exception):
 
 
 def free_ports(count: int = 1) -> int:
-    """The first of `count` consecutive ports that a server can listen on now. They lie below those that systems give to
+    """The first of `count` consecutive ports that a server can listen on now. They lie above those that Linux gives to
     clients, of which a load leaves thousands behind that cannot be had for a minute (TIME_WAIT)."""
-    for first in random.sample(range(15_000, 32_000 - count), 100):
+    for first in random.sample(range(61_000, 65_500 - count), 100):
         if all(is_free(port) for port in range(first, first + count)):
             return first
     raise FailedToStart("no free ports")

@@ -68,6 +68,8 @@ class KinRelation(Relation):
 class Thorough(Scheduler):
     """Takes no short way."""
 
+    assert "_simply" in vars(Scheduler)
+
     def _simply(self, event: Event) -> list[Command] | None:
         return None
 
