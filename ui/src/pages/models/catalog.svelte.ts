@@ -9,8 +9,6 @@ const SELDOM = 5000; // ms
 
 export class CatalogStore {
   #byId = $state.raw<ReadonlyMap<string, CatalogEntry>>(new Map());
-  /** Asked once, whatever came of it. */
-  hasAny = $state(false);
 
   of(id: string): CatalogEntry | undefined {
     return this.#byId.get(id);
@@ -37,6 +35,5 @@ export class CatalogStore {
     } catch {
       // The banner tells of a lost connection; what was known stays.
     }
-    this.hasAny = true;
   }
 }
