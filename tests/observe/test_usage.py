@@ -126,6 +126,19 @@ def test_an_encoding_that_cannot_be_read_is_said_and_harms_nothing() -> None:
     assert "cannot be decoded" in read("/x", [b"no gzip at all", b"and more"], encoding="gzip").error
 
 
+def test_a_json_answer_that_cannot_be_decoded_says_so() -> None:
+    tap = tap_response("/v1/chat/completions", 200, JSON, "gzip")
+    tap.feed(b"no gzip at all")
+    assert "cannot be decoded" in tap.end().error
+
+
+def test_of_a_long_answer_that_failed_no_figures_are_read() -> None:
+    tap = tap_response("/v1/chat/completions", 500, JSON, "")
+    tap.feed(b'{"error": "' + b"x" * 100_000)
+    tap.feed(b'", "usage": {"prompt_tokens": 7, "completion_tokens": 9}}')
+    assert tap.end() == Usage()
+
+
 def test_an_encoded_stream_that_breaks_off_tells_what_came() -> None:
     encoder = zlib.compressobj(wbits=31)
     begin = (STREAMS / "anthropic_messages.sse").read_bytes().partition(b"event: ping")[0]
